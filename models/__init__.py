@@ -1,0 +1,1 @@
+"""What things are: words, enums, journey definitions, tables. Imports nothing of ours."""

@@ -1,0 +1,199 @@
+"""The closed vocabularies of the house; `docs/words.md` holds the same tables and a test compares them.
+
+Nobody is left out, skipped, held or ended without one of these words. Values are stable: they stand in the
+database, in Temporal search attributes and in every `--json` document.
+"""
+
+from enum import StrEnum
+
+
+class JourneyKind(StrEnum):
+    """What a journey is for; the kind gives its default priority (`DEFAULT_PRIORITY`)."""
+
+    WIN_BACK = "win_back"
+    FOLLOW_UP = "follow_up"
+    ABANDONED_CART = "abandoned_cart"
+    TRACKING = "tracking"
+
+
+DEFAULT_PRIORITY: dict[JourneyKind, int] = {
+    JourneyKind.WIN_BACK: 50,
+    JourneyKind.TRACKING: 55,
+    JourneyKind.FOLLOW_UP: 60,
+    JourneyKind.ABANDONED_CART: 100,
+}
+
+
+class JourneyState(StrEnum):
+    """Where a journey stands in its own life."""
+
+    DRAFT = "draft"
+    PENDING = "pending"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ARCHIVED = "archived"
+
+
+class EnrollmentState(StrEnum):
+    """Where one customer's passage through a journey stands."""
+
+    STARTING = "starting"
+    WAITING = "waiting"
+    HOLDING = "holding"
+    SENDING = "sending"
+    WATCHING = "watching"
+    CLOSED = "closed"
+    CONTROL = "control"
+
+
+class ExitReason(StrEnum):
+    """Why an enrollment ended."""
+
+    COMPLETED = "completed"
+    PURCHASED = "purchased"
+    CUSTOMER_REPLIED = "customer_replied"
+    UNSUBSCRIBED = "unsubscribed"
+    ENTERED_PRIORITY_JOURNEY = "entered_priority_journey"
+    CONVERSATION_CLOSED = "conversation_closed"
+    MOVED_COLUMN = "moved_column"
+    UNDELIVERABLE = "undeliverable"
+    HOLD_EXPIRED = "hold_expired"
+    REJECTED = "rejected"
+    NO_LONGER_ELIGIBLE = "no_longer_eligible"
+    STOPPED_BY_STAFF = "stopped_by_staff"
+    JOURNEY_STOPPED = "journey_stopped"
+    CUSTOMER_MERGED = "customer_merged"
+    DATA_ERASED = "data_erased"
+    FAILED = "failed"
+
+
+class LeftOut(StrEnum):
+    """Why a considered customer did not enter. A filter's own name follows `filter:` (see `filter_reason`)."""
+
+    NO_PHONE = "no_phone"
+    NO_CONSENT = "no_consent"
+    UNSUBSCRIBED = "unsubscribed"
+    SMART_SENDING = "smart_sending"
+    RECENT_ORDER = "recent_order"
+    IN_OTHER_JOURNEY = "in_other_journey"
+    FILTER_INACTIVE_DAYS = "filter:inactive_days"
+    FILTER_LAST_ORDER_TOTAL = "filter:last_order_total"
+    RE_ENTRY = "re_entry"
+    MARKETING_NOT_DELIVERABLE = "marketing_not_deliverable"
+    ERASED = "erased"
+    LIMIT = "limit"
+    PACED = "paced"
+
+
+class SkipReason(StrEnum):
+    """Why a stage was passed over while its enrollment went on."""
+
+    WINDOW_CLOSED = "window_closed"
+    VARIABLE_MISSING = "variable_missing"
+    TEMPLATE_DEAD = "template_dead"
+    META_DECLINED = "meta_declined"
+    HOLD_EXPIRED = "hold_expired"
+    SMART_SENDING = "smart_sending"
+    RECENT_ORDER = "recent_order"
+
+
+class HoldReason(StrEnum):
+    """Why a stage that is due waits."""
+
+    HOURS = "hours"
+    PORTFOLIO_LIMIT = "portfolio_limit"
+    TEMPLATE_HELD = "template_held"
+    SENDER_PAUSED = "sender_paused"
+    CREDENTIAL = "credential"
+    NO_CREDITS = "no_credits"
+    JOURNEY_PAUSED = "journey_paused"
+    APPROVAL = "approval"
+    META_RETRY_LATER = "meta_retry_later"
+    SEND_UNKNOWN = "send_unknown"
+
+
+class AttemptStatus(StrEnum):
+    """How far one attempt at a message came."""
+
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    HELD_BY_META = "held_by_meta"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class LaunchState(StrEnum):
+    """How far a launch's selection has come."""
+
+    SELECTING = "selecting"
+    DECIDING = "deciding"
+    STARTING = "starting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class SendState(StrEnum):
+    """Where one stage's message to one customer stands, over all its attempts."""
+
+    DRAFTED = "drafted"
+    IN_FLIGHT = "in_flight"
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    PARKED = "parked"
+    SKIPPED = "skipped"
+
+
+class EventKind(StrEnum):
+    """What can happen to a customer that a journey must hear of; each but the last ends it."""
+
+    CUSTOMER_REPLIED = "customer_replied"
+    ORDER_PLACED = "order_placed"
+    UNSUBSCRIBED = "unsubscribed"
+    PRIORITY_JOURNEY_ENTERED = "priority_journey_entered"
+    STOP = "stop"
+    ORDER_CANCELLED = "order_cancelled"
+
+
+class ConsentState(StrEnum):
+    """Consent to marketing over WhatsApp: Shopify's `CustomerMarketingConsentState` in lower case."""
+
+    NEVER_SUBSCRIBED = "never_subscribed"
+    PENDING = "pending"
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    REDACTED = "redacted"
+
+
+class AttributedBy(StrEnum):
+    """What ties an order to a journey (DESIGN section 5)."""
+
+    WINDOW = "window"
+    COUPON = "coupon"
+
+
+class TemplateStatus(StrEnum):
+    """Meta's template states; a value not listed here counts as `UNKNOWN` and is not sendable."""
+
+    APPROVED = "APPROVED"
+    PENDING = "PENDING"
+    REJECTED = "REJECTED"
+    PAUSED = "PAUSED"
+    DISABLED = "DISABLED"
+    FLAGGED = "FLAGGED"
+    REINSTATED = "REINSTATED"
+    IN_APPEAL = "IN_APPEAL"
+    PENDING_DELETION = "PENDING_DELETION"
+    DELETED = "DELETED"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    LOCKED = "LOCKED"
+    ARCHIVED = "ARCHIVED"
+    UNARCHIVED = "UNARCHIVED"
+    UNKNOWN = "UNKNOWN"
+
+
+SENDABLE_TEMPLATE_STATUSES = frozenset({TemplateStatus.APPROVED, TemplateStatus.FLAGGED, TemplateStatus.REINSTATED})

@@ -1,0 +1,272 @@
+"""What travels through Temporal: ids, codes and times; no name, phone, text or provider's body (promise 6).
+
+Workflow inputs, activity inputs and results, signals, updates and query answers are all here, one model each way.
+Fields are only ever added, with a default: journeys that live for months read what older code wrote.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from models.enums import EnrollmentState, ExitReason, HoldReason, LaunchState, SkipReason
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+# --- JourneyWorkflow -------------------------------------------------------------------------------------------------
+
+
+class JourneyInput(_Wire):
+    """Which enrollment the workflow is."""
+
+    enrollment_id: str
+
+
+class ExitNotice(_Wire):
+    """An exit event as the gateway or the database tells it; `event_id` is the `customer_event` row."""
+
+    reason: ExitReason
+    at: datetime
+    event_id: int | None = None
+
+
+class Released(_Wire):
+    """What a hold waited for has come: try again."""
+
+    key: str = ""
+
+
+class AttemptSettled(_Wire):
+    """A status has come for an attempt whose outcome was unknown."""
+
+    attempt_id: str
+
+
+class LoadPlan(_Wire):
+    """Asks for the plan at the moment that the workflow starts."""
+
+    enrollment_id: str
+    now: datetime
+
+
+class StagePlan(_Wire):
+    """What orchestration must know of a stage: whether a model writes its text."""
+
+    ai: bool = False
+
+
+class Plan(_Wire):
+    """An enrollment as its workflow sees it when it starts."""
+
+    stages: tuple[StagePlan, ...]
+    due_at: datetime
+    shop_queue: str
+    whatsapp_queue: str
+    approval: bool
+    hold_for: timedelta
+    on_expire: Literal["skip", "exit"]
+    unknown_wait: timedelta
+    exit: ExitNotice | None = None
+
+
+class StageRef(_Wire):
+    """One stage of one enrollment. `keep_text` asks to check again without writing again (an approved text)."""
+
+    enrollment_id: str
+    stage: int
+    occurrence: int = 0
+    keep_text: bool = False
+
+
+class StageStep(StrEnum):
+    """How a stage's activity ended."""
+
+    READY = "ready"
+    COMPOSE = "compose"
+    ACCEPTED = "accepted"
+    SKIPPED = "skipped"
+    PARKED = "parked"
+    HOLD = "hold"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not_sent"
+    EXIT = "exit"
+
+
+class StageResult(_Wire):
+    """The answer of every stage activity.
+
+    Attributes:
+        due_at: with ACCEPTED, SKIPPED and PARKED: when the next stage is due, or when the watch ends after the last.
+        closes_at: with READY and COMPOSE: the end of the sending window in which the claim must happen, if it has one.
+        hold_until: with HOLD: when to try again by itself; None waits for a release.
+        technical: with HOLD: whether the hold clock (`hold_for`) runs.
+    """
+
+    step: StageStep
+    due_at: datetime | None = None
+    closes_at: datetime | None = None
+    exit: ExitNotice | None = None
+    hold_reason: HoldReason | None = None
+    hold_until: datetime | None = None
+    technical: bool = True
+
+
+class SkipStage(_Wire):
+    """Passes a stage over."""
+
+    enrollment_id: str
+    stage: int
+    occurrence: int = 0
+    reason: SkipReason
+
+
+class Waiting(_Wire):
+    """Tells the database that an enrollment waits for a person or an answer, so that `status` can say so."""
+
+    enrollment_id: str
+    stage: int
+    reason: HoldReason
+
+
+class Conclude(_Wire):
+    """Ends an enrollment. The database has the last word: an exit event that it knows of beats `reason`."""
+
+    enrollment_id: str
+    reason: ExitReason
+    event_id: int | None = None
+
+
+class Concluded(_Wire):
+    """How the enrollment really ended."""
+
+    reason: ExitReason
+
+
+class Approval(_Wire):
+    """A person's yes to a waiting text; `draft_id` names the send whose text was read."""
+
+    draft_id: int
+
+
+class JourneyStatus(_Wire):
+    """The answer to the `status` query."""
+
+    state: EnrollmentState
+    stage: int
+    due_at: datetime | None
+    hold_reason: HoldReason | None
+    exit_reason: ExitReason | None
+    events_after_exit: int
+
+
+# --- AudienceWorkflow ------------------------------------------------------------------------------------------------
+
+
+class AudienceInput(_Wire):
+    """One journey's audience; the workflow outlives single launches while customers are paced."""
+
+    store_id: int
+    journey_id: int
+    shop_queue: str
+    pending: tuple[int, ...] = ()
+
+
+class LaunchRequest(_Wire):
+    """Asks for the selection that the `launch` row describes."""
+
+    launch_id: int
+
+
+class SelectPage(_Wire):
+    """Asks for the next page of lapsed customers; `cursor` is the shop's own."""
+
+    launch_id: int
+    cursor: str | None = None
+
+
+class SelectedPage(_Wire):
+    """How far the selection has come."""
+
+    considered: int
+    cursor: str | None
+
+
+class LaunchStep(_Wire):
+    """Asks for the next page of one step of a launch."""
+
+    launch_id: int
+
+
+class LaunchPhase(_Wire):
+    """How far a launch has come already: `starter.py launch` does the first steps itself."""
+
+    state: LaunchState
+
+
+class PageDone(_Wire):
+    """How many are left for this step."""
+
+    remaining: int
+
+
+class StartEntrants(_Wire):
+    """Asks to start workflows of a journey's enrollments that are still `starting`, by id beyond `after`."""
+
+    journey_id: int
+    after: str = ""
+
+
+class StartedPage(_Wire):
+    """How far the starting has come; `after` is None when nobody is left."""
+
+    after: str | None
+
+
+class JourneyRef(_Wire):
+    """A journey by its id."""
+
+    journey_id: int
+
+
+class NextDay(_Wire):
+    """When paced customers are next due, if any are left."""
+
+    at: datetime | None
+
+
+class AudienceProgress(_Wire):
+    """The answer to the `progress` query."""
+
+    launch_id: int | None
+    considered: int
+    phase: str
+    next_day_at: datetime | None
+
+
+# --- HealthWorkflow --------------------------------------------------------------------------------------------------
+
+
+class HealthInput(_Wire):
+    """One store's health watch and the time between its checks."""
+
+    store_id: int
+    interval: timedelta
+
+
+class StoreRef(_Wire):
+    """A store by its id."""
+
+    store_id: int
+
+
+class HealthReport(_Wire):
+    """What one check found."""
+
+    templates: int
+    released: int
+    faults: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""What the rules say: pure functions of models and time. No I/O, no clock, no randomness."""

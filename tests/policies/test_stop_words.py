@@ -1,0 +1,25 @@
+import pytest
+
+from policies.stop_words import STOP_WORDS, is_stop
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stop", "STOP", "Stop.", "¡Baja!", "  sair ", "cancelar inscricao", "\uff33\uff34\uff2f\uff30", "stop\u200b"],
+)
+def test_a_stop_word_alone_is_one(text: str) -> None:
+    """Case, accents, punctuation, width and invisible marks make no difference."""
+    assert is_stop(text)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "!!!", "don't stop", "stop by tomorrow?", "bajar", "can I cancel my order?", "stop " * 100]
+)
+def test_a_stop_word_in_a_sentence_is_none(text: str | None) -> None:
+    """Only a message that is nothing else counts."""
+    assert not is_stop(text)
+
+
+def test_the_table_is_plain() -> None:
+    """Every word of the table is found by its own plain form."""
+    assert all(is_stop(word) for word in STOP_WORDS)
