@@ -1,0 +1,1 @@
+"""One message from an OpenAI-compatible language model: prompt, call, answer, price."""
