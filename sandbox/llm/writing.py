@@ -1,0 +1,133 @@
+"""Writes a text from a prompt, as a model would: from the prompt's words and a seed, and from nothing else.
+
+It reads what it can find: `name: value` lines and fenced JSON objects. What it does not find, it does without.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sandbox.llm.phrases import LANGUAGES, Theme
+
+_FENCE = re.compile(r"^```json\n(?P<inside>.*?)\n```$", re.MULTILINE | re.DOTALL)
+_LINE = re.compile(r"^(?P<name>[a-z_]+): (?P<value>.+)$", re.MULTILINE)
+
+_NO_DISCOUNT = re.compile(r"\b(no|without|not yet)\b[^.;]{0,20}\b(discount|coupon|code)", re.IGNORECASE)
+_THEME_WORDS = (
+    (Theme.QUESTION, re.compile(r"question|quote|answer|conversation|decid|think|feedback", re.IGNORECASE)),
+    (Theme.REMINDER, re.compile(r"remind|liked|favou?rite|last (order|time)|bought|recuerd|lembr", re.IGNORECASE)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the prompt says."""
+
+    language: str = "en"
+    goal: str = ""
+    longest: int = 4096
+    first_name: str | None = None
+    coupon_code: str | None = None
+    told_before: str = field(default="", repr=False)
+
+
+def read_facts(prompt: str) -> Facts:
+    """What can be found in the prompt's text."""
+    found: dict[str, Any] = {}
+    for match in _FENCE.finditer(prompt):
+        data = _json(match["inside"])
+        if isinstance(data, dict):
+            found |= data
+    for match in _LINE.finditer(_FENCE.sub("", prompt)):
+        found[match["name"]] = _json(match["value"])
+    longest = found.get("longest_text_in_characters")
+    earlier = [text for text in _list(found, "earlier_messages") if isinstance(text, str)]
+    turns = [turn.get("text") for turn in _list(found, "conversation") if isinstance(turn, dict)]
+    return Facts(
+        language=_text(found, "language") or "en",
+        goal=_text(found, "goal") or "",
+        longest=longest if isinstance(longest, int) and longest > 0 else 4096,
+        first_name=_text(found, "first_name"),
+        coupon_code=_text(found, "coupon_code"),
+        told_before="\n".join(text for text in (*earlier, *turns) if isinstance(text, str)),
+    )
+
+
+def write(facts: Facts, *, language: str, choice: bytes) -> str:
+    """A text in the language, not longer than asked for.
+
+    Args:
+        facts: what the prompt says.
+        language: which may be another than the one asked for.
+        choice: at least four bytes that decide between phrases.
+    """
+    phrases = LANGUAGES.get(plain_language(language), LANGUAGES["en"])
+    theme = _theme(facts)
+    opening = _pick(phrases.named if facts.first_name else phrases.nameless, choice[0], facts)
+    middle = _pick(phrases.middles[theme], choice[1], facts)
+    closing = _pick(phrases.closings, choice[2], facts)
+    # The middle carries the message, so it goes last when room runs out.
+    for parts in ((opening, middle, closing), (opening, middle), (middle,)):
+        text = " ".join(parts)
+        if len(text) <= facts.longest:
+            return text
+    return middle[: facts.longest].rstrip()
+
+
+def digest(seed: int, prompt: str) -> bytes:
+    """The bytes that decide everything about the answer to a prompt."""
+    return hashlib.sha256(f"{seed}\n{prompt}".encode()).digest()
+
+
+def plain_language(code: str) -> str:
+    """The language without its country: `pt` of `pt_BR`."""
+    return re.split(r"[-_]", code)[0].lower()
+
+
+def fill_schema(schema: dict[str, Any], answers: dict[str, str]) -> Any:
+    """A value after a JSON Schema; strings take their property's name from `answers`, where that is known."""
+    return _fill(schema, answers, "")
+
+
+def _theme(facts: Facts) -> Theme:
+    if facts.coupon_code and not _NO_DISCOUNT.search(facts.goal):
+        return Theme.COUPON
+    return next((theme for theme, words in _THEME_WORDS if words.search(facts.goal)), Theme.HELLO)
+
+
+def _pick(choices: Sequence[str], byte: int, facts: Facts) -> str:
+    filled = [choice.format(name=facts.first_name, code=facts.coupon_code) for choice in choices]
+    fresh = [choice for choice in filled if choice not in facts.told_before] or filled
+    return fresh[byte % len(fresh)]
+
+
+def _fill(schema: dict[str, Any], answers: dict[str, str], name: str) -> Any:
+    allowed = [schema["const"]] if "const" in schema else schema.get("enum")
+    if allowed:
+        return answers[name] if answers.get(name) in allowed else allowed[0]
+    declared = schema.get("type")
+    kind = declared[0] if isinstance(declared, list) else declared
+    if kind == "object":
+        return {key: _fill(inner, answers, key) for key, inner in schema.get("properties", {}).items()}
+    empty = {"array": [], "integer": schema.get("minimum", 0), "number": schema.get("minimum", 0), "boolean": False}
+    return None if kind == "null" else empty.get(str(kind), answers.get(name, answers["text"]))
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _text(found: dict[str, Any], key: str) -> str | None:
+    value = found.get(key)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _list(found: dict[str, Any], key: str) -> list[Any]:
+    value = found.get(key)
+    return value if isinstance(value, list) else []
