@@ -1,0 +1,80 @@
+"""The ways in which a stage can end or wait, each written into the database together with the answer."""
+
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import HoldReason, SendState, SkipReason
+from models.orchestration import StageResult, StageStep
+from models.tables import Send
+from models.verdicts import Hold
+from policies.schedule import due_after
+from storage.enrollments import EnrollmentFacts, note_skip, set_holding, set_waiting
+from storage.sends import settle
+
+_PATIENT = frozenset({HoldReason.HOURS, HoldReason.JOURNEY_PAUSED, HoldReason.APPROVAL})
+"""Holds with an end of their own, for which the hold clock does not run (DESIGN section 4)."""
+
+
+def finished_stage(facts: EnrollmentFacts, stage: int, step: StageStep, settled_at: datetime) -> StageResult:
+    """The answer for a stage that is over; the enrollment's next due time is written down with it."""
+    due_at = due_after(facts.definition, stage + 1, settled_at, facts.where)
+    set_waiting(facts.enrollment, stage=stage + 1, due_at=due_at, stages=len(facts.definition.stages))
+    return StageResult(step=step, due_at=due_at)
+
+
+def finished_send(facts: EnrollmentFacts, stage: int, send: Send, *, now: datetime) -> StageResult:
+    """The answer for a stage whose send was settled before, by another attempt or by a status."""
+    match send.state:
+        case SendState.SKIPPED:
+            step = StageStep.SKIPPED
+        case SendState.PARKED:
+            step = StageStep.PARKED
+        case _:
+            step = StageStep.ACCEPTED
+    return finished_stage(facts, stage, step, send.settled_at or now)
+
+
+def skip_stage(
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, reason: SkipReason, *, now: datetime
+) -> StageResult:
+    """Pass the stage over and go on with the next."""
+    settle(send, SendState.SKIPPED, now=now, reason=reason)
+    note_skip(session, facts.enrollment, reason=reason, stage=send.stage, now=now)
+    return finished_stage(facts, send.stage, StageStep.SKIPPED, send.settled_at or now)
+
+
+def hold_stage(
+    session: AsyncSession, facts: EnrollmentFacts, hold: Hold, key: str | None, *, now: datetime
+) -> StageResult:
+    """Let the stage wait."""
+    set_holding(session, facts.enrollment, reason=hold.reason, key=key, until=hold.until, now=now)
+    return StageResult(
+        step=StageStep.HOLD,
+        hold_reason=hold.reason,
+        hold_until=hold.until,
+        technical=hold.reason not in _PATIENT,
+    )
+
+
+def hold_key(facts: EnrollmentFacts, send: Send, reason: HoldReason) -> str | None:
+    """What a broadcast must name to release this hold; None where only time does."""
+    match reason:
+        case HoldReason.TEMPLATE_HELD:
+            return template_key(facts.number.waba_id, send.template_name or "", send.template_language or "")
+        case HoldReason.CREDENTIAL | HoldReason.SENDER_PAUSED | HoldReason.PORTFOLIO_LIMIT:
+            return number_key(facts.number.phone_number_id)
+        case HoldReason.JOURNEY_PAUSED:
+            return f"journey:{facts.journey.id}"
+        case _:
+            return None
+
+
+def template_key(waba_id: str, name: str, language: str) -> str:
+    """The key of everybody who waits for a template."""
+    return f"template:{waba_id}:{name}:{language}"
+
+
+def number_key(phone_number_id: str) -> str:
+    """The key of everybody who waits for a number or its credential."""
+    return f"number:{phone_number_id}"

@@ -1,0 +1,128 @@
+"""The first step of a due stage: has the customer bought, may the journey go on, and what will be said."""
+
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+
+from activities.coupons import CouponValue, coupon_for
+from activities.drafts import template_draft, values_for
+from activities.outcomes import finished_send, skip_stage
+from activities.purchases import purchases_of
+from activities.services import Services, started_at
+from models.enums import ExitReason, SkipReason
+from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
+from policies.message_text import VariableMissing, render
+from policies.schedule import window_end
+from storage.enrollments import EnrollmentFacts, close_enrollment, enrollment_facts, locked_facts
+from storage.events import first_exit_event
+from storage.orders import OrderFacts, apply_order
+from storage.sends import SETTLED, Draft, ensure_send, save_draft
+
+_SOURCE = "shopify_check"
+
+
+class PrepareActivities:
+    """What is asked of the shop; it runs on the shop's own task queue, so one shop's limits slow nobody else."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @activity.defn
+    async def prepare_stage(self, ask: StageRef) -> StageResult:
+        """Check purchases, and draft the message unless a model has to write it."""
+        now = started_at()
+        async with self._services.database.read() as session:
+            facts = await enrollment_facts(session, ask.enrollment_id)
+        orders = await purchases_of(self._services, facts)
+        coupon = await coupon_for(self._services, facts, now=now) if _needs_coupon(facts, ask.stage) else None
+        async with self._services.database.write() as session:
+            facts = await _with_orders(session, ask.enrollment_id, orders, now=now)
+            notice = await exit_notice(session, facts, now=now)
+            if notice is not None:
+                return StageResult(step=StageStep.EXIT, exit=notice)
+            return await self._draft(session, facts, ask, coupon, now=now)
+
+    async def _draft(
+        self, session: AsyncSession, facts: EnrollmentFacts, ask: StageRef, coupon: CouponValue | None, *, now: datetime
+    ) -> StageResult:
+        send = await ensure_send(session, facts, ask.stage, ask.occurrence)
+        if send.state in SETTLED:
+            return finished_send(facts, ask.stage, send, now=now)
+        send.checked_at = now
+        message = facts.definition.stages[ask.stage].message
+        closes_at = window_end(facts.definition, facts.where, now)
+        if ask.keep_text and send.drafted_at is not None:
+            return StageResult(step=StageStep.READY, closes_at=closes_at)
+        if message.ai is not None:
+            return StageResult(step=StageStep.COMPOSE, closes_at=closes_at)
+        try:
+            values = values_for(facts, coupon)
+            save_draft(send, stage_draft(facts, ask.stage, values, coupon), now=now)
+        except VariableMissing:
+            return skip_stage(session, facts, send, SkipReason.VARIABLE_MISSING, now=now)
+        return StageResult(step=StageStep.READY, closes_at=closes_at)
+
+    @activity.defn
+    async def check_and_conclude(self, ask: Conclude) -> Concluded:
+        """The end of the watch: look once more whether the customer has bought, then close.
+
+        A webhook that the shop never sent would otherwise turn a purchase into `completed`.
+        """
+        now = started_at()
+        async with self._services.database.read() as session:
+            facts = await enrollment_facts(session, ask.enrollment_id)
+        orders = await purchases_of(self._services, facts)
+        async with self._services.database.write() as session:
+            facts = await _with_orders(session, ask.enrollment_id, orders, now=now)
+            reason = await close_enrollment(session, facts.enrollment, reason=ask.reason, now=now)
+            return Concluded(reason=reason)
+
+
+def stage_draft(facts: EnrollmentFacts, stage: int, values: dict[str, str | None], coupon: CouponValue | None) -> Draft:
+    """The draft of a stage that no model writes.
+
+    Raises:
+        VariableMissing: a variable has neither a value nor a default.
+    """
+    message = facts.definition.stages[stage].message
+    if message.template is None:
+        msg = "a win-back message without a template passed validation"
+        raise AssertionError(msg)
+    draft = template_draft(message.template, values, coupon)
+    if message.text is None:
+        return draft
+    return Draft(
+        template_name=draft.template_name,
+        template_language=draft.template_language,
+        parameters=draft.parameters,
+        coupon_code=draft.coupon_code,
+        free_text=render(message.text, values),
+        written_by=draft.written_by,
+    )
+
+
+def _needs_coupon(facts: EnrollmentFacts, stage: int) -> bool:
+    message = facts.definition.stages[stage].message
+    paths = ("coupon.code", "coupon.expires_on")
+    named = any(template.uses(*paths) for template in message.templates())
+    return named or message.ai is not None or (message.text is not None and "{coupon." in message.text)
+
+
+async def _with_orders(
+    session: AsyncSession, enrollment_id: str, orders: list[OrderFacts], *, now: datetime
+) -> EnrollmentFacts:
+    facts = await locked_facts(session, enrollment_id)
+    for order in orders:
+        await apply_order(session, facts.customer, order, received_at=now, source=_SOURCE)
+    return facts
+
+
+async def exit_notice(session: AsyncSession, facts: EnrollmentFacts, *, now: datetime) -> ExitNotice | None:
+    """The exit event on record, or the end that somebody else gave the enrollment."""
+    event = await first_exit_event(session, facts.enrollment)
+    if event is not None and event.exit_reason is not None:
+        return ExitNotice(reason=event.exit_reason, at=event.occurred_at, event_id=event.id)
+    if facts.enrollment.closed_at is not None:
+        return ExitNotice(reason=facts.enrollment.exit_reason or ExitReason.FAILED, at=now)
+    return None

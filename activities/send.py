@@ -1,0 +1,258 @@
+"""Sending: the claim, the one POST, and the record of what is known after it (promises 1 and 2).
+
+The order is the promise. The claim is committed before the request leaves; a repeat of this activity that finds a
+claim without a record knows that somebody may have posted, and posts nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.errors import to_application_error
+from activities.messages import Outgoing, outgoing
+from activities.outcomes import finished_send, finished_stage, hold_key, hold_stage, skip_stage
+from activities.prepare import exit_notice
+from activities.reactions import react
+from activities.services import Services, started_at
+from models.enums import AttemptStatus, ExitReason, HoldReason, SendState, TemplateStatus
+from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
+from models.tables import Send, SendAttempt, Template
+from models.verdicts import Exit, Hold, Proceed, SkipStage
+from policies.guards import ClaimFacts, before_claim
+from policies.schedule import sending_hours, zone_at
+from policies.whatsapp_reactions import Reaction, reaction_for
+from providers.errors import BadAnswer, CredentialRefused, NotSent, OutcomeUnknown, ProviderError, Rejected, Throttled
+from providers.whatsapp.wire import MessageStatus, SendResponse
+from storage.enrollments import EnrollmentFacts, locked_facts, set_holding
+from storage.sends import (
+    SETTLED,
+    claim,
+    find_send,
+    get_attempt,
+    latest_attempt,
+    other_marketing_at,
+    record_accepted,
+    record_failed,
+    record_unknown,
+    settle,
+    template_of,
+    write_chat,
+)
+from storage.statuses import apply_kept_statuses
+from storage.stores import required_id
+
+_MOST_QUICK_TRIES = 6
+_SLOW_TRY = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """The right to post one message once."""
+
+    attempt_id: str
+    message: Outgoing
+    phone_number_id: str
+    token: str
+
+
+class SendActivities:
+    """What is asked of WhatsApp for one number; it runs on that number's own task queue."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @activity.defn
+    async def send_message(self, ask: StageRef) -> StageResult:
+        """Send a prepared stage, unless a guard says otherwise in the transaction that would claim it."""
+        claimed = await self._claim(ask, now=started_at())
+        if isinstance(claimed, StageResult):
+            return claimed
+        try:
+            response = await self._services.whatsapp.send(
+                claimed.phone_number_id, claimed.token, claimed.message.body(claimed.attempt_id)
+            )
+        except ProviderError as error:
+            return await self._not_accepted(ask, claimed, error, now=started_at())
+        return await self._accepted(ask, claimed, response, now=started_at())
+
+    @activity.defn
+    async def settle_unknown(self, ask: StageRef) -> StageResult:
+        """No status came in time: take what is known by now, or park the send and let the journey go on."""
+        now = started_at()
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            send = await find_send(session, ask.enrollment_id, ask.stage, ask.occurrence)
+            if send is None or send.state is SendState.DRAFTED:
+                return StageResult(step=StageStep.STALE)
+            if send.state in SETTLED:
+                return finished_send(facts, ask.stage, send, now=now)
+            attempt = await latest_attempt(session, send)
+            if attempt is not None and attempt.status is AttemptStatus.FAILED:
+                reaction = reaction_for(attempt.error_code, None, 0, is_transient=False)
+                return await react(session, facts, send, reaction, now=now)
+            settle(send, SendState.PARKED, now=now)
+            return finished_stage(facts, ask.stage, StageStep.PARKED, now)
+
+    async def _claim(self, ask: StageRef, *, now: datetime) -> _Claimed | StageResult:
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            send = await find_send(session, ask.enrollment_id, ask.stage, ask.occurrence)
+            if send is None or send.template_name is None:
+                return StageResult(step=StageStep.STALE)
+            if send.state in SETTLED:
+                return finished_send(facts, ask.stage, send, now=now)
+            if send.state in (SendState.IN_FLIGHT, SendState.UNKNOWN):
+                return await _nobody_knows(session, facts, send, now=now)
+            notice = await exit_notice(session, facts, now=now)
+            if notice is not None:
+                return StageResult(step=StageStep.EXIT, exit=notice)
+            if facts.customer.phone_synthetic and not self._services.allow_synthetic:
+                return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=ExitReason.UNDELIVERABLE, at=now))
+            template = await template_of(
+                session, facts.number.waba_id, send.template_name, send.template_language or ""
+            )
+            message = outgoing(facts, send, template, now=now)
+            guard = await _claim_facts(session, facts, send, template, uses_template=message.uses_template, now=now)
+            blocked = _obey(session, facts, send, guard, now=now)
+            if blocked is not None:
+                return blocked
+            attempt_id = await claim(
+                session, send, number_id=required_id(facts.number.id), used_template=message.uses_template, now=now
+            )
+            if attempt_id is None:
+                return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
+            return _Claimed(
+                attempt_id, message, facts.number.phone_number_id, self._services.number_token(facts.number)
+            )
+
+    async def _accepted(
+        self, ask: StageRef, claimed: _Claimed, response: SendResponse, *, now: datetime
+    ) -> StageResult:
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            send, attempt = await _send_and_attempt(session, ask, claimed)
+            held = response.status is not MessageStatus.ACCEPTED
+            await record_accepted(session, send, attempt, wamid=response.wamid, held=held, now=now)
+            await write_chat(session, facts, attempt, text=claimed.message.shown, kind=claimed.message.kind, now=now)
+            await apply_kept_statuses(session, attempt, now=now)
+            return finished_stage(facts, ask.stage, StageStep.ACCEPTED, send.settled_at or now)
+
+    async def _not_accepted(
+        self, ask: StageRef, claimed: _Claimed, error: ProviderError, *, now: datetime
+    ) -> StageResult:
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            send, attempt = await _send_and_attempt(session, ask, claimed)
+            if send.state in SETTLED:
+                # A status was faster than the broken answer and has told the outcome.
+                return finished_send(facts, ask.stage, send, now=now)
+            reaction = _reaction(error)
+            if reaction is Reaction.UNKNOWN_OUTCOME:
+                record_unknown(send, attempt)
+                return _unknown(session, facts, now=now)
+            record_failed(send, attempt, code=error.code_number if isinstance(error, Rejected) else None, now=now)
+            if reaction is not Reaction.RETRY_SOON:
+                return await react(session, facts, send, reaction, now=now)
+            if activity.info().attempt >= _MOST_QUICK_TRIES:
+                until = now + _SLOW_TRY
+                return hold_stage(session, facts, Hold(HoldReason.META_RETRY_LATER, until), None, now=now)
+        raise _try_again(error)
+
+
+def _reaction(error: ProviderError) -> Reaction:
+    match error:
+        case NotSent() | Throttled():
+            return Reaction.RETRY_SOON
+        case CredentialRefused():
+            return Reaction.CREDENTIAL_FATAL
+        case Rejected():
+            subcode = int(error.subcode) if error.subcode is not None and error.subcode.isdecimal() else None
+            return reaction_for(error.code_number, subcode, error.status, error.transient)
+        case OutcomeUnknown() | BadAnswer():
+            return Reaction.UNKNOWN_OUTCOME
+        case _:
+            return Reaction.UNKNOWN_OUTCOME
+
+
+def _try_again(error: ProviderError) -> ApplicationError:
+    """Temporal repeats the activity, which claims a further attempt: the last answer said "not sent"."""
+    failure = to_application_error(error)
+    return ApplicationError(
+        failure.message, type=failure.type, next_retry_delay=failure.next_retry_delay, category=failure.category
+    )
+
+
+async def _send_and_attempt(session: AsyncSession, ask: StageRef, claimed: _Claimed) -> tuple[Send, SendAttempt]:
+    send = await find_send(session, ask.enrollment_id, ask.stage, ask.occurrence)
+    attempt = await get_attempt(session, claimed.attempt_id)
+    if send is None or attempt is None:
+        msg = "a claimed attempt is gone from the database"
+        raise AssertionError(msg)
+    return send, attempt
+
+
+async def _nobody_knows(session: AsyncSession, facts: EnrollmentFacts, send: Send, *, now: datetime) -> StageResult:
+    """Somebody claimed and did not record: a crash, or a worker that is still at it. Nothing may be posted."""
+    attempt = await latest_attempt(session, send)
+    if attempt is not None and attempt.status is AttemptStatus.CLAIMED:
+        record_unknown(send, attempt)
+    return _unknown(session, facts, now=now)
+
+
+def _unknown(session: AsyncSession, facts: EnrollmentFacts, *, now: datetime) -> StageResult:
+    set_holding(session, facts.enrollment, reason=HoldReason.SEND_UNKNOWN, key=None, until=None, now=now)
+    return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
+
+
+async def _claim_facts(
+    session: AsyncSession,
+    facts: EnrollmentFacts,
+    send: Send,
+    template: Template | None,
+    *,
+    uses_template: bool,
+    now: datetime,
+) -> ClaimFacts:
+    rules = facts.definition.sending
+    moments = [send.checked_at] if rules.approval == "required" else [send.checked_at, send.drafted_at]
+    oldest = min((moment for moment in moments if moment is not None), default=None)
+    smart = rules.smart_sending_days
+    return ClaimFacts(
+        at=now,
+        journey_state=facts.journey.state,
+        hours=sending_hours(rules),
+        zone=zone_at(facts.definition, facts.where, now),
+        erased=facts.customer.erased_at is not None,
+        opted_out=facts.customer.opted_out_at is not None,
+        credential_ok=facts.number.credential_ok,
+        sender_paused=facts.number.paused_reason is not None,
+        uses_template=uses_template,
+        template_exists=template is not None,
+        template_status=template.status if template is not None else TemplateStatus.UNKNOWN,
+        check_age=now - oldest if oldest is not None else timedelta.max,
+        smart_sending_days=smart,
+        last_other_marketing_at=await other_marketing_at(session, facts.enrollment) if smart else None,
+        recent_order_days=rules.recent_order_days,
+        last_order_at=facts.customer.last_order_at,
+    )
+
+
+def _obey(
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, guard: ClaimFacts, *, now: datetime
+) -> StageResult | None:
+    """Do what the guard says; None means that the claim may be taken."""
+    match before_claim(guard):
+        case Proceed():
+            return StageResult(step=StageStep.STALE) if guard.stale else None
+        case SkipStage(reason=reason):
+            return skip_stage(session, facts, send, reason, now=now)
+        case Hold() as hold:
+            return hold_stage(session, facts, hold, hold_key(facts, send, hold.reason), now=now)
+        case Exit(reason=reason):
+            return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=reason, at=now))
+        case other:
+            assert_never(other)

@@ -1,0 +1,137 @@
+"""Customers: who they are, how they are found, and the row lock that orders everything that happens to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import ConsentState
+from models.money import Money
+from models.tables import Customer, Suppression
+
+
+@dataclass(frozen=True, slots=True)
+class ShopPerson:
+    """What a shop or an import says about a customer. `phone` is E.164 or missing."""
+
+    external_id: str
+    phone: str | None
+    first_name: str | None
+    language: str | None
+    consent: ConsentState
+    consent_source: str
+    consent_at: datetime | None
+    phone_synthetic: bool = False
+    last_order_id: str | None = None
+    last_order_at: datetime | None = None
+    last_order_total: Money | None = None
+
+
+async def lock_customer(session: AsyncSession, customer_id: int) -> Customer:
+    """The customer's row, locked until the transaction ends (promise 2).
+
+    On PostgreSQL this is `FOR UPDATE`; on SQLite the writing transaction holds the database's one write lock already.
+    """
+    return (
+        await session.exec(
+            select(Customer)
+            .where(Customer.id == customer_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    ).one()
+
+
+async def find_by_phone(session: AsyncSession, store_id: int, phone: str) -> Customer | None:
+    """The store's customer with that E.164 number."""
+    return (await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.phone == phone))).first()
+
+
+async def find_by_external_id(session: AsyncSession, store_id: int, external_id: str) -> Customer | None:
+    """The store's customer with that id of the shop's."""
+    return (
+        await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.external_id == external_id))
+    ).first()
+
+
+async def find_by_wa_user(session: AsyncSession, store_id: int, wa_user_id: str) -> Customer | None:
+    """The store's customer with that business-scoped user id of WhatsApp's."""
+    return (
+        await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.wa_user_id == wa_user_id))
+    ).first()
+
+
+async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[ShopPerson]) -> list[Customer]:
+    """Bring a page of people up to date, in their order.
+
+    A phone belongs to one customer of a store: whoever has it keeps it, and a second person with the same phone is
+    kept without one (and is then left out as `no_phone`), because two journeys to one phone would be a duplicate to
+    the person who holds it. An erased customer stays erased. Consent moves only when it is newer than what we know,
+    so that a STOP on WhatsApp outlives the shop's older yes.
+    """
+    ids = [person.external_id for person in people]
+    phones = [person.phone for person in people if person.phone is not None]
+    known: dict[str, Customer] = {}
+    holder_of: dict[str, Customer] = {}
+    of_store = select(Customer).where(Customer.store_id == store_id)
+    for row in await session.exec(of_store.where(col(Customer.external_id).in_(ids))):
+        known[row.external_id or ""] = row
+    for row in await session.exec(of_store.where(col(Customer.phone).in_(phones))):
+        holder_of[row.phone or ""] = row
+    found = []
+    for person in people:
+        holder = holder_of.get(person.phone) if person.phone is not None else None
+        customer: Customer | None = known.get(person.external_id)
+        if customer is None and holder is not None and holder.external_id is None:
+            # Met on WhatsApp before the shop told us who it is.
+            customer = holder
+            customer.external_id = person.external_id
+        if customer is None:
+            customer = Customer(store_id=store_id, external_id=person.external_id)
+            session.add(customer)
+        known[person.external_id] = customer
+        found.append(customer)
+        if customer.erased_at is None:
+            _apply(customer, person, phone_is_free=holder is None or holder is customer)
+            if customer.phone is not None:
+                holder_of[customer.phone] = customer
+    await session.flush()
+    return found
+
+
+def _apply(customer: Customer, person: ShopPerson, *, phone_is_free: bool) -> None:
+    if person.phone is not None and phone_is_free:
+        customer.phone = person.phone
+        customer.phone_synthetic = person.phone_synthetic
+    customer.first_name = person.first_name or customer.first_name
+    customer.language = person.language or customer.language
+    newer = customer.consent_at is None or (person.consent_at is not None and person.consent_at > customer.consent_at)
+    if newer:
+        customer.consent = person.consent
+        customer.consent_source = person.consent_source
+        customer.consent_at = person.consent_at
+    if person.last_order_at is not None and person.last_order_total is not None:
+        customer.last_order_external_id = person.last_order_id
+        customer.last_order_at = person.last_order_at
+        customer.last_order_minor = person.last_order_total.minor
+        customer.last_order_currency = person.last_order_total.currency
+
+
+async def suppress(session: AsyncSession, store_id: int, phone_hash: str, *, reason: str, now: datetime) -> None:
+    """Put a phone's keyed hash on the store's suppression list, once."""
+    if not await suppressed(session, store_id, [phone_hash]):
+        session.add(Suppression(store_id=store_id, phone_hash=phone_hash, reason=reason, at=now))
+        await session.flush()
+
+
+async def suppressed(session: AsyncSession, store_id: int, hashes: Sequence[str]) -> set[str]:
+    """Which of the hashes are on the list."""
+    return set(
+        await session.exec(
+            select(Suppression.phone_hash).where(
+                Suppression.store_id == store_id, col(Suppression.phone_hash).in_(list(hashes))
+            )
+        )
+    )

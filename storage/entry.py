@@ -1,0 +1,253 @@
+"""Entering a journey: what the rules look at, and the one transaction that opens an enrollment."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import EnrollmentState, EventKind, ExitReason, SendState
+from models.journey import JourneyDefinition
+from models.money import Money
+from models.tables import Customer, Enrollment, Journey, JourneyVersion, Order, Send, Store
+from policies.eligibility import Candidate
+from policies.phones import suppression_hash
+from policies.schedule import Whereabouts, due_after, horizon, zone_at
+from storage.customers import suppressed
+from storage.enrollments import close_enrollment, open_enrollment
+from storage.events import last_event_id, record_event
+from storage.stores import required_id
+
+_NAMESPACE = uuid.UUID("6f3c1c1e-7f0a-5f6e-9d9b-0c5c6f0d1a11")
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A customer with what the entry rules look at."""
+
+    customer: Customer
+    candidate: Candidate
+
+    @property
+    def entry_key(self) -> str | None:
+        """What makes an entry into a win-back the same entry: the last order."""
+        return self.candidate.last_order_id
+
+
+def enrollment_id(store: str, journey: str, subject: str, entry_key: str) -> str:
+    """The enrollment's and the workflow's id: the same entry always has the same one."""
+    return f"enr-{uuid.uuid5(_NAMESPACE, f'{store}|{journey}|{subject}|{entry_key}')}"
+
+
+async def considered(
+    session: AsyncSession,
+    journey_id: int,
+    customer_ids: Sequence[int],
+    *,
+    suppression_key: bytes,
+    now: datetime,
+    lock: bool = False,
+) -> list[Considered]:
+    """The customers with what the rules look at, in the order of their ids; with `lock` their rows stay locked.
+
+    Locking in one order everywhere is what keeps two transactions from waiting for each other.
+    """
+    ids = sorted(set(customer_ids))
+    query = select(Customer).where(col(Customer.id).in_(ids)).order_by(col(Customer.id))
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    customers = list(await session.exec(query))
+    if not customers:
+        return []
+    hashes = {c.id: suppression_hash(c.phone, suppression_key) for c in customers if c.phone is not None}
+    listed = await suppressed(session, customers[0].store_id, list(hashes.values()))
+    marketing = await _latest(
+        session,
+        select(Send.customer_id, func.max(Send.settled_at))
+        .where(col(Send.customer_id).in_(ids), Send.journey_id != journey_id, Send.state == SendState.ACCEPTED)
+        .group_by(col(Send.customer_id)),
+    )
+    orders = await _latest(
+        session,
+        select(Order.customer_id, func.max(Order.ordered_at))
+        .where(col(Order.customer_id).in_(ids))
+        .group_by(col(Order.customer_id)),
+    )
+    running = {
+        enrollment.customer_id: (enrollment, name)
+        for enrollment, name in await session.exec(
+            select(Enrollment, Journey.name)
+            .join(Journey, col(Journey.id) == Enrollment.journey_id)
+            .where(col(Enrollment.customer_id).in_(ids), Enrollment.state != EnrollmentState.CLOSED)
+        )
+    }
+    earlier: dict[int, Enrollment] = {}
+    for enrollment in await session.exec(
+        select(Enrollment)
+        .where(col(Enrollment.customer_id).in_(ids), Enrollment.journey_id == journey_id)
+        .order_by(col(Enrollment.selected_at))
+    ):
+        earlier[enrollment.customer_id] = enrollment
+    found = []
+    for customer in customers:
+        customer_id = required_id(customer.id)
+        inside = running.get(customer_id)
+        if inside is not None and _control_is_over(inside[0], now):
+            inside = None
+        before = earlier.get(customer_id)
+        ordered = [at for at in (orders.get(customer_id), customer.last_order_at) if at is not None]
+        found.append(
+            Considered(
+                customer,
+                Candidate(
+                    customer_id=customer_id,
+                    phone=customer.phone,
+                    synthetic=customer.phone_synthetic,
+                    consent=customer.consent,
+                    opted_out=customer.opted_out_at is not None,
+                    suppressed=hashes.get(customer.id) in listed,
+                    erased=customer.erased_at is not None,
+                    last_order_at=customer.last_order_at,
+                    last_order_total=_last_total(customer),
+                    last_order_id=customer.last_order_external_id,
+                    last_marketing_at=marketing.get(customer_id),
+                    last_any_order_at=max(ordered, default=None),
+                    open_enrollment_priority=inside[0].priority if inside else None,
+                    open_enrollment_journey=inside[1] if inside else None,
+                    last_entry_key=before.entry_key if before else None,
+                    last_entered_at=before.entered_at if before else None,
+                ),
+            )
+        )
+    return found
+
+
+async def _latest(session: AsyncSession, query: object) -> dict[int, datetime]:
+    rows = await session.exec(query)  # type: ignore[call-overload]
+    return {customer_id: at for customer_id, at in rows if at is not None}
+
+
+def _last_total(customer: Customer) -> Money | None:
+    if customer.last_order_minor is None or customer.last_order_currency is None:
+        return None
+    return Money(customer.last_order_minor, customer.last_order_currency)
+
+
+def _control_is_over(enrollment: Enrollment, now: datetime) -> bool:
+    return (
+        enrollment.state is EnrollmentState.CONTROL
+        and enrollment.horizon_at is not None
+        and enrollment.horizon_at <= now
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Into what somebody enters."""
+
+    store: Store
+    journey: Journey
+    version_id: int
+    definition: JourneyDefinition
+    launch_id: int | None
+
+
+async def enroll(
+    session: AsyncSession, entry: Entry, who: Considered, *, control: bool, entered_at: datetime, now: datetime
+) -> Enrollment | None:
+    """Open an enrollment for a locked customer who passed the rules, taking them over from a lower journey.
+
+    Closing the loser, opening the winner and telling the loser's workflow are one transaction.
+
+    Returns:
+        The enrollment, or None when this entry was made before.
+    """
+    customer, entry_key = who.customer, who.entry_key or ""
+    customer_id = required_id(customer.id)
+    new_id = enrollment_id(entry.store.slug, entry.journey.name, customer.external_id or f"#{customer_id}", entry_key)
+    if await session.get(Enrollment, new_id) is not None:
+        return None
+    await _clear_slot(session, customer, new_id, now=now)
+    where = Whereabouts(customer.time_zone, customer.phone, entry.store.time_zone)
+    enrollment = Enrollment(
+        id=new_id,
+        store_id=required_id(entry.store.id),
+        journey_id=required_id(entry.journey.id),
+        version_id=entry.version_id,
+        customer_id=customer_id,
+        launch_id=entry.launch_id,
+        entry_key=entry_key,
+        priority=entry.definition.priority,
+        state=EnrollmentState.CONTROL if control else EnrollmentState.STARTING,
+        selected_at=now,
+        after_event_id=await last_event_id(session, customer_id),
+        entered_at=entered_at,
+        due_at=None if control else due_after(entry.definition, 0, entered_at, where),
+        horizon_at=horizon(entry.definition, entered_at, zone_at(entry.definition, where, entered_at)),
+    )
+    session.add(enrollment)
+    await session.flush()
+    return enrollment
+
+
+async def _clear_slot(session: AsyncSession, customer: Customer, winner_id: str, *, now: datetime) -> None:
+    loser = await open_enrollment(session, required_id(customer.id))
+    if loser is None:
+        return
+    if _control_is_over(loser, now):
+        await close_enrollment(session, loser, reason=ExitReason.COMPLETED, now=now)
+        return
+    await record_event(
+        session,
+        customer,
+        kind=EventKind.PRIORITY_JOURNEY_ENTERED,
+        exit_reason=ExitReason.ENTERED_PRIORITY_JOURNEY,
+        occurred_at=now,
+        received_at=now,
+        source="entry",
+        dedupe_key=f"takeover:{loser.id}:{winner_id}",
+        enrollment_id=loser.id,
+    )
+    await close_enrollment(session, loser, reason=ExitReason.ENTERED_PRIORITY_JOURNEY, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """An enrollment whose workflow is to be started, with what its search attributes say."""
+
+    enrollment_id: str
+    store: str
+    journey: str
+    version: int
+
+
+async def starting(session: AsyncSession, journey_id: int, *, after: str, limit: int) -> list[Starting]:
+    """Enrollments whose workflow has not reported yet, by id, beyond `after`."""
+    rows = await session.exec(
+        select(col(Enrollment.id), col(Store.slug), col(Journey.name), col(JourneyVersion.number))
+        .join(Store, col(Store.id) == Enrollment.store_id)
+        .join(Journey, col(Journey.id) == Enrollment.journey_id)
+        .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
+        .where(
+            Enrollment.journey_id == journey_id,
+            Enrollment.state == EnrollmentState.STARTING,
+            col(Enrollment.id) > after,
+        )
+        .order_by(col(Enrollment.id))
+        .limit(limit)
+    )
+    return [Starting(*row) for row in rows]
+
+
+async def count_entered(session: AsyncSession, journey_id: int, start: datetime, end: datetime) -> int:
+    """How many were selected in [start, end), control not counted."""
+    entered = select(func.count()).where(
+        Enrollment.journey_id == journey_id,
+        Enrollment.state != EnrollmentState.CONTROL,
+        col(Enrollment.selected_at) >= start,
+        col(Enrollment.selected_at) < end,
+    )
+    return (await session.exec(entered)).one()

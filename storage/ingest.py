@@ -1,0 +1,106 @@
+"""What every ingest has in common: the stored update, the dedupe of its pieces and the order of its locks (promise 3).
+
+One request is one transaction: the raw update, its effects and the intents that tell the journeys commit together,
+and only then does the sender get its 200. Transactions that wait for each other would be dropped by PostgreSQL, so
+everybody takes what it needs in the same order: the update's row, the pieces by key, new customers by address, then
+the customers' locks by id.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.tables import AppliedPiece, Customer, WebhookUpdate
+from storage.stores import required_id
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook request whose signature was found genuine.
+
+    Attributes:
+        source: `whatsapp` or `shopify`.
+        topic: what it says that it is about.
+        key: the same for every repetition of the request.
+        body: the raw text.
+        received_at: when it came in.
+        store_id: whose it is, where it is one store's.
+    """
+
+    source: str
+    topic: str
+    key: str
+    body: str
+    received_at: datetime
+    store_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What an ingest did. `duplicate` says that the request was known already and changed nothing."""
+
+    duplicate: bool = False
+    applied: int = 0
+
+
+async def insert_new(
+    session: AsyncSession, model: type[SQLModel], rows: Sequence[Mapping[str, Any]], *, returning: str
+) -> set[Any]:
+    """Insert the rows that no unique key forbids and tell which those are, by one of their columns.
+
+    A row that another open transaction is inserting is waited for, so two deliveries of one thing never both see it
+    as new.
+    """
+    if not rows:
+        return set()
+    table = cast("Table", model.__table__)  # type: ignore[attr-defined]
+    insert = sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
+    inserted = await session.exec(
+        insert.on_conflict_do_nothing().returning(table.c[returning]), params=[dict(row) for row in rows]
+    )
+    return set(inserted.scalars())
+
+
+def is_sqlite(session: AsyncSession) -> bool:
+    """Whether the session speaks to SQLite, which has one writer at a time and no row locks."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
+async def store_delivery(session: AsyncSession, delivery: Delivery) -> bool:
+    """Keep the raw update; False when the same request was stored before, with all its effects."""
+    row = {
+        "source": delivery.source,
+        "store_id": delivery.store_id,
+        "topic": delivery.topic,
+        "delivery_key": delivery.key,
+        "body": delivery.body,
+        "received_at": delivery.received_at,
+    }
+    return bool(await insert_new(session, WebhookUpdate, [row], returning="id"))
+
+
+async def new_pieces(session: AsyncSession, keys: Iterable[str], *, now: datetime) -> set[str]:
+    """Those of the dedupe keys that were never applied; from here on they are."""
+    rows = [{"key": key, "at": now} for key in sorted(set(keys))]
+    return await insert_new(session, AppliedPiece, rows, returning="key")
+
+
+async def lock_customers(session: AsyncSession, ids: Iterable[int]) -> dict[int, Customer]:
+    """The customers' rows, locked by ascending id until the transaction ends (see `lock_customer`)."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    rows = await session.exec(
+        select(Customer)
+        .where(col(Customer.id).in_(wanted))
+        .order_by(col(Customer.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {required_id(customer.id): customer for customer in rows}

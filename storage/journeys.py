@@ -1,0 +1,147 @@
+"""Journeys and their immutable versions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import EnrollmentState, ExitReason, JourneyState
+from models.journey import JourneyDefinition
+from models.tables import Enrollment, Journey, JourneyVersion, Paced
+from storage.stores import required_id
+
+
+class UnknownJourneyError(LookupError):
+    """The store has no journey of that name."""
+
+
+@lru_cache(maxsize=512)
+def parse_definition(text: str) -> JourneyDefinition:
+    """A version's definition; versions never change, so each is parsed once a process."""
+    return JourneyDefinition.model_validate_json(text)
+
+
+async def find_journey(session: AsyncSession, store_id: int, name: str) -> Journey:
+    """The journey of that name.
+
+    Raises:
+        UnknownJourneyError: the store has none.
+    """
+    journey = (await session.exec(select(Journey).where(Journey.store_id == store_id, Journey.name == name))).first()
+    if journey is None:
+        names = (
+            await session.exec(select(Journey.name).where(Journey.store_id == store_id).order_by(Journey.name))
+        ).all()
+        msg = f"there is no journey {name!r}; the journeys are: {', '.join(names) or 'none yet'}"
+        raise UnknownJourneyError(msg)
+    return journey
+
+
+async def journey_of(session: AsyncSession, journey_id: int, *, lock: bool = False) -> Journey:
+    """The journey with that id; with `lock` nobody changes it before the transaction ends, others may read it too.
+
+    Raises:
+        UnknownJourneyError: there is none.
+    """
+    query = select(Journey).where(Journey.id == journey_id).execution_options(populate_existing=True)
+    journey = (await session.exec(query.with_for_update(read=True) if lock else query)).first()
+    if journey is None:
+        msg = f"there is no journey with the id {journey_id}"
+        raise UnknownJourneyError(msg)
+    return journey
+
+
+async def publish(
+    session: AsyncSession, store_id: int, definition: JourneyDefinition, *, now: datetime
+) -> tuple[Journey, JourneyVersion]:
+    """The journey's version with exactly this definition: the latest one if nothing changed, else a new one."""
+    journey = (
+        await session.exec(
+            select(Journey).where(Journey.store_id == store_id, Journey.name == definition.name).with_for_update()
+        )
+    ).first()
+    if journey is None:
+        journey = Journey(
+            store_id=store_id,
+            name=definition.name,
+            kind=definition.kind,
+            priority=definition.priority,
+            state=JourneyState.DRAFT,
+            created_at=now,
+        )
+        session.add(journey)
+        await session.flush()
+    latest = await latest_version(session, required_id(journey.id))
+    if latest is not None and latest.content_hash == definition.content_hash():
+        return journey, latest
+    version = JourneyVersion(
+        journey_id=required_id(journey.id),
+        number=1 if latest is None else latest.number + 1,
+        content_hash=definition.content_hash(),
+        definition=definition.model_dump_json(),
+        created_at=now,
+    )
+    journey.priority = definition.priority
+    session.add(version)
+    await session.flush()
+    return journey, version
+
+
+async def latest_version(session: AsyncSession, journey_id: int) -> JourneyVersion | None:
+    """The version that new entrants get."""
+    return (
+        await session.exec(
+            select(JourneyVersion)
+            .where(JourneyVersion.journey_id == journey_id)
+            .order_by(col(JourneyVersion.number).desc())
+            .limit(1)
+        )
+    ).first()
+
+
+async def version_definition(session: AsyncSession, version_id: int) -> JourneyDefinition:
+    """What one version says."""
+    text = (await session.exec(select(JourneyVersion.definition).where(JourneyVersion.id == version_id))).one()
+    return parse_definition(text)
+
+
+@dataclass(frozen=True, slots=True)
+class JourneySummary:
+    """One line of `journeys`."""
+
+    journey: Journey
+    versions: dict[int, int]
+    by_state: dict[EnrollmentState, int]
+    by_exit: dict[ExitReason, int]
+    paced: int
+
+
+async def summaries(session: AsyncSession, store_id: int) -> list[JourneySummary]:
+    """Every journey of the store with its counts, computed from the rows."""
+    journeys = (await session.exec(select(Journey).where(Journey.store_id == store_id).order_by(Journey.name))).all()
+    found = []
+    for journey in journeys:
+        journey_id = required_id(journey.id)
+        rows = await session.exec(
+            select(Enrollment.state, Enrollment.exit_reason, JourneyVersion.number, func.count())
+            .where(Enrollment.journey_id == journey_id, JourneyVersion.id == Enrollment.version_id)
+            .group_by(col(Enrollment.state), col(Enrollment.exit_reason), col(JourneyVersion.number))
+        )
+        by_state: dict[EnrollmentState, int] = dict.fromkeys(EnrollmentState, 0)
+        by_exit: dict[ExitReason, int] = dict.fromkeys(ExitReason, 0)
+        versions = dict.fromkeys(
+            await session.exec(select(JourneyVersion.number).where(JourneyVersion.journey_id == journey_id)), 0
+        )
+        for state, exit_reason, number, count in rows:
+            by_state[EnrollmentState(state)] += count
+            versions[number] += count
+            if exit_reason is not None:
+                by_exit[ExitReason(exit_reason)] += count
+        paced = (
+            await session.exec(select(func.count()).select_from(Paced).where(Paced.journey_id == journey_id))
+        ).one()
+        found.append(JourneySummary(journey, versions, by_state, by_exit, paced))
+    return found

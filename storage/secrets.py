@@ -1,0 +1,64 @@
+"""Secrets at rest: what a store trusts us with is ciphertext in the database and plain text only where it is used."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class SecretKeyError(Exception):
+    """No key, a key that is none, or a secret that none of the keys opens."""
+
+
+class Cipher:
+    """Encrypts with the first key, decrypts with any: a new key in front rotates without downtime.
+
+    Args:
+        keys: Fernet keys (32 url-safe base64 bytes each), newest first.
+
+    Raises:
+        SecretKeyError: there is no key, or one is malformed.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            msg = "no secret key: set REKINDLE_SECRET_KEYS, or let `starter.py up` make one"
+            raise SecretKeyError(msg)
+        try:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        except ValueError as exc:
+            msg = "REKINDLE_SECRET_KEYS holds something that is no Fernet key (32 url-safe base64 bytes)"
+            raise SecretKeyError(msg) from exc
+
+    def encrypt(self, plain: str) -> str:
+        """The ciphertext to store."""
+        return self._fernet.encrypt(plain.encode()).decode()
+
+    def decrypt(self, stored: str) -> str:
+        """The secret itself.
+
+        Raises:
+            SecretKeyError: no configured key opens it.
+        """
+        try:
+            return self._fernet.decrypt(stored.encode()).decode()
+        except InvalidToken as exc:
+            msg = "a stored secret cannot be opened with REKINDLE_SECRET_KEYS; was an old key dropped too early?"
+            raise SecretKeyError(msg) from exc
+
+
+def new_key() -> str:
+    """A fresh Fernet key."""
+    return Fernet.generate_key().decode()
+
+
+def new_salt() -> str:
+    """A fresh salt of a store, 32 random bytes in hex."""
+    return secrets.token_hex(32)
+
+
+def derive(salt: str, purpose: str) -> bytes:
+    """A key of the store's for one purpose, so that a holdout draw says nothing about a suppression hash."""
+    return hmac.new(bytes.fromhex(salt), purpose.encode(), hashlib.sha256).digest()

@@ -1,0 +1,245 @@
+"""Sends and their attempts: the draft, the claim that commits before the POST, and the record after it (promise 1)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import AttemptStatus, SendState, SkipReason
+from models.tables import ChatMessage, Conversation, Enrollment, Send, SendAttempt, Template, UnmatchedStatus
+from storage.enrollments import EnrollmentFacts
+from storage.stores import required_id
+
+CLAIMABLE = (SendState.DRAFTED, SendState.FAILED)
+SETTLED = (SendState.ACCEPTED, SendState.SKIPPED, SendState.PARKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a stage will say: a template with its parameters, and a text for the open service window if there is one."""
+
+    template_name: str
+    template_language: str
+    parameters: dict[str, str]
+    coupon_code: str | None = None
+    free_text: str | None = None
+    written_by: str | None = None
+    prompt_version: str | None = None
+
+
+def attempt_id(enrollment_id: str, stage: int, occurrence: int, attempt: int) -> str:
+    """The id under which an attempt travels as `biz_opaque_callback_data`; stage and occurrence count from 1 in it."""
+    return f"{enrollment_id}:{stage + 1}:{occurrence + 1}:{attempt}"
+
+
+async def find_send(session: AsyncSession, enrollment_id: str, stage: int, occurrence: int) -> Send | None:
+    """The send of a stage, if it was ever prepared."""
+    return (
+        await session.exec(
+            select(Send)
+            .where(Send.enrollment_id == enrollment_id, Send.stage == stage, Send.occurrence == occurrence)
+            .execution_options(populate_existing=True)
+        )
+    ).first()
+
+
+async def ensure_send(session: AsyncSession, facts: EnrollmentFacts, stage: int, occurrence: int) -> Send:
+    """The send of a stage, made if this is the first time that the stage is prepared."""
+    send = await find_send(session, facts.enrollment.id, stage, occurrence)
+    if send is None:
+        send = Send(
+            store_id=required_id(facts.store.id),
+            journey_id=required_id(facts.journey.id),
+            enrollment_id=facts.enrollment.id,
+            customer_id=required_id(facts.customer.id),
+            stage=stage,
+            occurrence=occurrence,
+            state=SendState.DRAFTED,
+        )
+        session.add(send)
+        await session.flush()
+    return send
+
+
+def save_draft(send: Send, draft: Draft, *, now: datetime) -> None:
+    """Store what will be said, over an older draft that was never sent."""
+    send.template_name = draft.template_name
+    send.template_language = draft.template_language
+    send.parameters = draft.parameters
+    send.coupon_code = draft.coupon_code
+    send.free_text = draft.free_text
+    send.written_by = draft.written_by
+    send.prompt_version = draft.prompt_version
+    send.drafted_at = now
+
+
+async def claim(session: AsyncSession, send: Send, *, number_id: int, used_template: bool, now: datetime) -> str | None:
+    """Take the right to POST once: compare and set the attempt number, and write the attempt down.
+
+    The caller holds the customer's lock and commits before the request leaves. A worker that read the send before
+    another one claimed it finds its number gone, so it can never post too.
+
+    Returns:
+        The attempt's id, or None when somebody else has the claim.
+    """
+    number = send.attempt + 1
+    claimed = await session.exec(
+        update(Send)
+        .where(col(Send.id) == send.id, col(Send.attempt) == send.attempt, col(Send.state).in_(CLAIMABLE))
+        .values(attempt=number, state=SendState.IN_FLIGHT)
+        .execution_options(synchronize_session=False)
+    )
+    if claimed.rowcount != 1:
+        return None
+    send.attempt = number
+    send.state = SendState.IN_FLIGHT
+    new_id = attempt_id(send.enrollment_id, send.stage, send.occurrence, number)
+    session.add(
+        SendAttempt(
+            id=new_id,
+            send_id=required_id(send.id),
+            number_id=number_id,
+            number=number,
+            status=AttemptStatus.CLAIMED,
+            used_template=used_template,
+            claimed_at=now,
+        )
+    )
+    await session.flush()
+    return new_id
+
+
+async def get_attempt(session: AsyncSession, wanted: str) -> SendAttempt | None:
+    """The attempt with that id."""
+    return await session.get(SendAttempt, wanted, populate_existing=True)
+
+
+async def latest_attempt(session: AsyncSession, send: Send) -> SendAttempt | None:
+    """The send's newest attempt."""
+    return await get_attempt(session, attempt_id(send.enrollment_id, send.stage, send.occurrence, send.attempt))
+
+
+async def record_accepted(
+    session: AsyncSession, send: Send, attempt: SendAttempt, *, wamid: str, held: bool, now: datetime
+) -> None:
+    """Meta took the message. A status that was faster than this record is kept."""
+    attempt.wamid = wamid
+    attempt.accepted_at = now
+    if attempt.status in (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN):
+        attempt.status = AttemptStatus.HELD_BY_META if held else AttemptStatus.ACCEPTED
+    settle(send, SendState.ACCEPTED, now=now)
+    await session.flush()
+
+
+def record_failed(send: Send, attempt: SendAttempt, *, code: int | None, now: datetime) -> None:
+    """Meta says that it did not take the message: a further attempt may follow."""
+    attempt.status = AttemptStatus.FAILED
+    attempt.error_code = code
+    attempt.failed_at = now
+    send.state = SendState.FAILED
+
+
+def record_unknown(send: Send, attempt: SendAttempt) -> None:
+    """Nobody knows whether the message left: nothing more is posted for this send until a status settles it.
+
+    A failure that a status has told before the answer broke off is known, and stays.
+    """
+    if attempt.status is AttemptStatus.FAILED:
+        return
+    attempt.status = AttemptStatus.UNKNOWN
+    send.state = SendState.UNKNOWN
+
+
+def settle(send: Send, state: SendState, *, now: datetime, reason: SkipReason | None = None) -> None:
+    """The stage is over for this send; the first settlement stands."""
+    if send.state in SETTLED:
+        return
+    send.state = state
+    send.settled_at = now
+    send.skip_reason = reason
+
+
+async def template_of(session: AsyncSession, waba_id: str, name: str, language: str) -> Template | None:
+    """Our mirror of a template."""
+    return (
+        await session.exec(
+            select(Template).where(Template.waba_id == waba_id, Template.name == name, Template.language == language)
+        )
+    ).first()
+
+
+async def other_marketing_at(session: AsyncSession, enrollment: Enrollment) -> datetime | None:
+    """When the customer last got a marketing message of another journey; replies in an open session never count."""
+    return (
+        await session.exec(
+            select(func.max(Send.settled_at)).where(
+                Send.customer_id == enrollment.customer_id,
+                Send.journey_id != enrollment.journey_id,
+                Send.state == SendState.ACCEPTED,
+            )
+        )
+    ).one()
+
+
+async def earlier_texts(session: AsyncSession, customer_id: int, *, limit: int = 20) -> list[str]:
+    """What was said to the customer lately, newest first, so that nothing is said twice."""
+    rows = await session.exec(
+        select(ChatMessage.text)
+        .join(Conversation, col(Conversation.id) == ChatMessage.conversation_id)
+        .where(Conversation.customer_id == customer_id, col(ChatMessage.inbound).is_(False))
+        .order_by(col(ChatMessage.at).desc())
+        .limit(limit)
+    )
+    return [text for text in rows if text]
+
+
+async def ensure_conversation(session: AsyncSession, *, store_id: int, number_id: int, customer_id: int) -> int:
+    """The id of the customer's chat with a number, opened if it is their first word."""
+    found = (
+        await session.exec(
+            select(Conversation.id).where(Conversation.number_id == number_id, Conversation.customer_id == customer_id)
+        )
+    ).first()
+    if found is not None:
+        return found
+    conversation = Conversation(store_id=store_id, number_id=number_id, customer_id=customer_id)
+    session.add(conversation)
+    await session.flush()
+    return required_id(conversation.id)
+
+
+async def write_chat(
+    session: AsyncSession, facts: EnrollmentFacts, attempt: SendAttempt, *, text: str, kind: str, now: datetime
+) -> None:
+    """Put our message into the customer's chat."""
+    conversation_id = await ensure_conversation(
+        session,
+        store_id=required_id(facts.store.id),
+        number_id=required_id(facts.number.id),
+        customer_id=required_id(facts.customer.id),
+    )
+    session.add(
+        ChatMessage(
+            conversation_id=conversation_id,
+            wamid=attempt.wamid,
+            inbound=False,
+            kind=kind,
+            text=text,
+            at=now,
+            attempt_id=attempt.id,
+        )
+    )
+
+
+async def take_unmatched(session: AsyncSession, wamid: str) -> list[UnmatchedStatus]:
+    """Statuses that came before the message's id was stored, oldest first; they are removed from the waiting list."""
+    found = (
+        await session.exec(
+            select(UnmatchedStatus).where(UnmatchedStatus.wamid == wamid).order_by(col(UnmatchedStatus.id))
+        )
+    ).all()
+    for status in found:
+        await session.delete(status)
+    return list(found)

@@ -1,0 +1,179 @@
+"""What a simulation counts at its end, and what tells it that the end has come."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import AttemptStatus, EnrollmentState, ExitReason
+from models.money import Money
+from models.tables import (
+    Customer,
+    CustomerEvent,
+    Enrollment,
+    JourneyVersion,
+    Launch,
+    LaunchCandidate,
+    Order,
+    Paced,
+    Send,
+    SendAttempt,
+    Store,
+)
+from policies.schedule import Whereabouts, zone_at
+from storage.journeys import parse_definition
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far everybody is.
+
+    Attributes:
+        waiting_for_ever: held with no time at which anything happens by itself.
+        last_receipt_counts_until: the end of the last message's attribution window.
+    """
+
+    open: int
+    closed: int
+    paced: int
+    sent: int
+    waiting_for_ever: int
+    last_receipt_counts_until: datetime | None
+
+
+async def standing(session: AsyncSession) -> Standing:
+    """The counts of this moment."""
+    states = dict(
+        (await session.exec(select(col(Enrollment.state), func.count()).group_by(col(Enrollment.state)))).all()
+    )
+    closed, control = states.pop(EnrollmentState.CLOSED, 0), states.pop(EnrollmentState.CONTROL, 0)
+    endless = select(func.count()).where(Enrollment.state == EnrollmentState.HOLDING, col(Enrollment.due_at).is_(None))
+    last = (await session.exec(select(func.max(col(SendAttempt.accepted_at))))).one()
+    days = [parse_definition(one).attribution_days for one in await session.exec(select(JourneyVersion.definition))]
+    _ = control
+    return Standing(
+        open=sum(states.values()),
+        closed=closed,
+        paced=(await session.exec(select(func.count()).select_from(Paced))).one(),
+        sent=(
+            await session.exec(
+                select(func.count()).select_from(SendAttempt).where(col(SendAttempt.accepted_at).is_not(None))
+            )
+        ).one(),
+        waiting_for_ever=(await session.exec(endless)).one(),
+        last_receipt_counts_until=last + timedelta(days=max(days)) if last is not None and days else None,
+    )
+
+
+async def considered_customers(session: AsyncSession) -> list[int]:
+    """The shop's ids of everybody who entered, is held out, or waits for a day."""
+    rows = await session.exec(
+        select(Customer.external_id)
+        .join(LaunchCandidate, col(LaunchCandidate.customer_id) == col(Customer.id))
+        .where(col(LaunchCandidate.outcome).in_(["entered", "control", "paced"]))
+        .distinct()
+    )
+    return [int(external_id) for external_id in rows if external_id is not None]
+
+
+async def outcomes(session: AsyncSession) -> Counter[str]:
+    """What was decided about the considered, over all launches."""
+    rows = await session.exec(select(col(LaunchCandidate.outcome), func.count()).group_by(col(LaunchCandidate.outcome)))
+    return Counter({outcome or "undecided": count for outcome, count in rows})
+
+
+async def exits(session: AsyncSession) -> Counter[tuple[ExitReason, bool]]:
+    """How many enrollments ended with each reason, and whether the order that ended it was attributed to it."""
+    rows = await session.execute(
+        select(col(Enrollment.exit_reason), col(Enrollment.id), col(Order.attributed_enrollment_id))
+        .join(CustomerEvent, col(CustomerEvent.id) == col(Enrollment.exit_event_id), isouter=True)
+        .join(Order, col(Order.id) == col(CustomerEvent.order_id), isouter=True)
+        .where(Enrollment.state == EnrollmentState.CLOSED)
+    )
+    return Counter(
+        (reason, attributed == enrollment_id) for reason, enrollment_id, attributed in rows if reason is not None
+    )
+
+
+async def unfinished(session: AsyncSession) -> Counter[str]:
+    """Those whose journey is not over, by what they wait for."""
+    rows = await session.exec(
+        select(col(Enrollment.state), col(Enrollment.hold_reason)).where(
+            col(Enrollment.state).not_in([EnrollmentState.CLOSED, EnrollmentState.CONTROL])
+        )
+    )
+    return Counter(f"{state}:{hold}" if hold is not None else str(state) for state, hold in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """One accepted message."""
+
+    stage: int
+    local_hour: int
+
+
+async def sent_messages(session: AsyncSession) -> list[SentMessage]:
+    """Every accepted message with its stage (from 1) and the local hour in which it was accepted."""
+    rows = await session.execute(
+        select(  # type: ignore[call-overload]
+            Send.stage,
+            SendAttempt.accepted_at,
+            Customer.phone,
+            Customer.time_zone,
+            Store.time_zone,
+            JourneyVersion.definition,
+        )
+        .join(Send, col(Send.id) == SendAttempt.send_id)
+        .join(Enrollment, col(Enrollment.id) == Send.enrollment_id)
+        .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
+        .join(Customer, col(Customer.id) == Send.customer_id)
+        .join(Store, col(Store.id) == Send.store_id)
+        .where(col(SendAttempt.accepted_at).is_not(None), SendAttempt.status != AttemptStatus.CLAIMED)
+    )
+    found = []
+    for stage, at, phone, own_zone, store_zone, definition in rows:
+        zone: ZoneInfo = zone_at(parse_definition(definition), Whereabouts(own_zone, phone, store_zone), at)
+        found.append(SentMessage(stage + 1, at.astimezone(zone).hour))
+    return found
+
+
+async def attributed(session: AsyncSession) -> tuple[int, dict[str, Money]]:
+    """How many orders belong to a journey, and what they came to in each currency."""
+    rows = await session.exec(
+        select(col(Order.currency), func.count(), func.sum(Order.total_minor))
+        .where(col(Order.attributed_by).is_not(None))
+        .group_by(col(Order.currency))
+    )
+    count, revenue = 0, {}
+    for currency, number, minor in rows:
+        count += number
+        revenue[currency] = Money(minor, currency)
+    return count, revenue
+
+
+async def is_launched(session: AsyncSession, launch_id: int) -> bool:
+    """Whether everybody selected is started or paced."""
+    finished = (await session.exec(select(Launch.finished_at).where(Launch.id == launch_id))).first()
+    return finished is not None
+
+
+async def someone_interesting(session: AsyncSession) -> str | None:
+    """The phone of the customer with the longest story, to show one whole timeline."""
+    row = (
+        await session.exec(
+            select(Customer.phone)
+            .join(Enrollment, col(Enrollment.customer_id) == col(Customer.id))
+            .join(Send, col(Send.enrollment_id) == col(Enrollment.id))
+            .join(CustomerEvent, col(CustomerEvent.customer_id) == col(Customer.id))
+            .where(Enrollment.exit_reason == ExitReason.PURCHASED)
+            .group_by(col(Customer.id), col(Customer.phone))
+            .order_by(func.count(col(Send.id)).desc(), col(Customer.id))
+            .limit(1)
+        )
+    ).first()
+    return row

@@ -1,0 +1,116 @@
+"""Ending a journey for everybody in it, or for one person: in pages, under the customers' locks, safe to repeat."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import EnrollmentState, EventKind, ExitReason, JourneyState, LaunchState
+from models.tables import Enrollment, Journey, Launch, Paced
+from storage.customers import lock_customer
+from storage.events import record_event
+from storage.stores import required_id
+
+_AT_ONCE = 100
+_RUNS = (
+    EnrollmentState.STARTING,
+    EnrollmentState.WAITING,
+    EnrollmentState.HOLDING,
+    EnrollmentState.SENDING,
+    EnrollmentState.WATCHING,
+)
+"""States with a workflow to tell; a control enrollment has none and gets no messages to stop."""
+
+
+async def count_running(session: AsyncSession, journey_id: int) -> int:
+    """How many are in the journey and will hear from it unless it is stopped."""
+    query = select(func.count()).where(Enrollment.journey_id == journey_id, col(Enrollment.state).in_(_RUNS))
+    return (await session.exec(query)).one()
+
+
+async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, now: datetime) -> int:
+    """Let nobody enter any more: the journey is stopped, its launches are given up, its paced customers taken off.
+
+    Returns:
+        How many were paced.
+    """
+    journey.state = JourneyState.STOPPED
+    journey.state_reason = reason
+    session.add(journey)
+    await session.flush()
+    await session.execute(
+        update(Launch)
+        .where(col(Launch.journey_id) == journey.id, col(Launch.state).not_in([LaunchState.DONE, LaunchState.FAILED]))
+        .values(state=LaunchState.FAILED, error="journey stopped", finished_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    removed = await session.execute(delete(Paced).where(col(Paced.journey_id) == journey.id))
+    return int(removed.rowcount)  # type: ignore[attr-defined]
+
+
+async def stop_page(session: AsyncSession, journey_id: int, *, after: int, now: datetime) -> tuple[int, int | None]:
+    """Write the stop of the next page of running enrollments, by customer id beyond `after`.
+
+    Returns:
+        How many were told now (a repetition tells nobody twice), and where the next page begins; None at the end.
+    """
+    page = (
+        await session.exec(
+            select(Enrollment)
+            .where(
+                Enrollment.journey_id == journey_id,
+                col(Enrollment.state).in_(_RUNS),
+                col(Enrollment.customer_id) > after,
+            )
+            .order_by(col(Enrollment.customer_id))
+            .limit(_AT_ONCE)
+        )
+    ).all()
+    told = await _tell(session, page, ExitReason.JOURNEY_STOPPED, now=now)
+    return told, page[-1].customer_id if len(page) == _AT_ONCE else None
+
+
+async def stop_customer(
+    session: AsyncSession, journey_id: int, customer_id: int, *, now: datetime
+) -> tuple[Enrollment | None, bool]:
+    """End the journey for one customer.
+
+    Returns:
+        Their enrollment that ends, None if there is none; and whether they were taken off the paced.
+    """
+    enrollment = (
+        await session.exec(
+            select(Enrollment).where(
+                Enrollment.journey_id == journey_id,
+                Enrollment.customer_id == customer_id,
+                col(Enrollment.state).in_(_RUNS),
+            )
+        )
+    ).first()
+    if enrollment is not None:
+        await _tell(session, [enrollment], ExitReason.STOPPED_BY_STAFF, now=now)
+    removed = await session.execute(
+        delete(Paced).where(col(Paced.journey_id) == journey_id, col(Paced.customer_id) == customer_id)
+    )
+    return enrollment, bool(removed.rowcount)  # type: ignore[attr-defined]
+
+
+async def _tell(session: AsyncSession, enrollments: Sequence[Enrollment], reason: ExitReason, *, now: datetime) -> int:
+    told = 0
+    for enrollment in enrollments:
+        customer = await lock_customer(session, required_id(enrollment.customer_id))
+        event = await record_event(
+            session,
+            customer,
+            kind=EventKind.STOP,
+            exit_reason=reason,
+            occurred_at=now,
+            received_at=now,
+            source="staff",
+            dedupe_key=f"stop:{enrollment.id}",
+            enrollment_id=enrollment.id,
+        )
+        told += event is not None
+    return told

@@ -1,0 +1,233 @@
+"""Stores with their numbers and shops, and how their secrets are opened."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.tables import Number, Shop, Store
+from storage.secrets import Cipher, SecretKeyError, derive, new_salt
+
+
+class UnknownStoreError(LookupError):
+    """No store has that name, or a name is needed because there are several."""
+
+
+class StoreExistsError(Exception):
+    """The slug, the number or the shop is taken already."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewStore:
+    """What `store add` was told; secrets are still plain here. `salt` (32 bytes in hex) is drawn if left out."""
+
+    slug: str
+    time_zone: str
+    currency: str
+    languages: tuple[str, ...]
+    default_region: str | None
+    phone_number_id: str
+    waba_id: str
+    portfolio_id: str | None
+    whatsapp_token: str
+    whatsapp_app_secret: str
+    whatsapp_verify_token: str
+    shop_domain: str
+    shop_token: str
+    shop_webhook_secrets: tuple[str, ...]
+    shop_endpoint: str | None = None
+    salt: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreParts:
+    """A store with the number that it sends from and the shop that it reads."""
+
+    store: Store
+    number: Number
+    shop: Shop
+
+    @property
+    def id(self) -> int:
+        """The store's id."""
+        return required_id(self.store.id)
+
+    @property
+    def shop_queue(self) -> str:
+        """The task queue whose server-side rate is the shop's."""
+        return f"shopify-{self.shop.domain}"
+
+    @property
+    def whatsapp_queue(self) -> str:
+        """The task queue whose server-side rate is the number's."""
+        return f"whatsapp-{self.number.phone_number_id}"
+
+
+def required_id(value: int | None) -> int:
+    """The id of a row that came from the database, where it is never missing."""
+    if value is None:
+        msg = "the row has not been stored yet"
+        raise ValueError(msg)
+    return value
+
+
+async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now: datetime) -> Store:
+    """Create a store with its number and shop.
+
+    Raises:
+        StoreExistsError: the slug, the phone number id or the shop domain is taken.
+    """
+    for column, value, what in (
+        (col(Store.slug), new.slug, "a store"),
+        (col(Number.phone_number_id), new.phone_number_id, "a number"),
+        (col(Shop.domain), new.shop_domain, "a shop"),
+    ):
+        if (await session.exec(select(column).where(column == value))).first() is not None:
+            msg = f"there is {what} {value!r} already"
+            raise StoreExistsError(msg)
+    store = Store(
+        slug=new.slug,
+        time_zone=new.time_zone,
+        currency=new.currency,
+        languages=list(new.languages),
+        default_region=new.default_region,
+        salt_secret=cipher.encrypt(new.salt or new_salt()),
+        created_at=now,
+    )
+    session.add(store)
+    await session.flush()
+    store_id = required_id(store.id)
+    session.add(
+        Number(
+            store_id=store_id,
+            phone_number_id=new.phone_number_id,
+            waba_id=new.waba_id,
+            portfolio_id=new.portfolio_id,
+            token_secret=cipher.encrypt(new.whatsapp_token),
+            app_secret=cipher.encrypt(new.whatsapp_app_secret),
+            verify_token_secret=cipher.encrypt(new.whatsapp_verify_token),
+        )
+    )
+    session.add(
+        Shop(
+            store_id=store_id,
+            domain=new.shop_domain,
+            token_secret=cipher.encrypt(new.shop_token),
+            webhook_secrets=[cipher.encrypt(secret) for secret in new.shop_webhook_secrets],
+            endpoint=new.shop_endpoint,
+        )
+    )
+    return store
+
+
+async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher) -> Store:
+    """Replace what an existing store was told, above all its secrets; its salt, and so its holdout, stays.
+
+    The webhook secret before stays valid beside the new one, because Shopify signs with it for a while longer.
+
+    Raises:
+        UnknownStoreError: there is no such store.
+    """
+    found = await find_store(session, new.slug)
+    parts = await store_parts(session, found.id)
+    store, number, shop = parts.store, parts.number, parts.shop
+    store.time_zone, store.currency = new.time_zone, new.currency
+    store.languages, store.default_region = list(new.languages), new.default_region
+    number.phone_number_id, number.waba_id, number.portfolio_id = new.phone_number_id, new.waba_id, new.portfolio_id
+    number.token_secret = cipher.encrypt(new.whatsapp_token)
+    number.app_secret = cipher.encrypt(new.whatsapp_app_secret)
+    number.verify_token_secret = cipher.encrypt(new.whatsapp_verify_token)
+    number.credential_ok = shop.credential_ok = True
+    kept = [
+        secret
+        for secret in shop.webhook_secrets[:1]
+        if _opened(cipher, secret) not in {None, *new.shop_webhook_secrets}
+    ]
+    shop.domain, shop.endpoint = new.shop_domain, new.shop_endpoint
+    shop.token_secret = cipher.encrypt(new.shop_token)
+    shop.webhook_secrets = [*(cipher.encrypt(secret) for secret in new.shop_webhook_secrets), *kept]
+    session.add_all((store, number, shop))
+    await session.flush()
+    return store
+
+
+def _opened(cipher: Cipher, secret: str) -> str | None:
+    try:
+        return cipher.decrypt(secret)
+    except SecretKeyError:
+        return None
+
+
+async def all_stores(session: AsyncSession) -> list[StoreParts]:
+    """Every store that can work, by slug."""
+    rows = await session.exec(
+        select(Store, Number, Shop)
+        .join(Number, col(Number.store_id) == col(Store.id))
+        .join(Shop, col(Shop.store_id) == col(Store.id))
+        .order_by(col(Store.slug))
+    )
+    return [StoreParts(store, number, shop) for store, number, shop in rows]
+
+
+async def store_parts(session: AsyncSession, store_id: int) -> StoreParts:
+    """The parts of one store.
+
+    Raises:
+        UnknownStoreError: there is no such store.
+    """
+    row = (
+        await session.exec(
+            select(Store, Number, Shop)
+            .join(Number, col(Number.store_id) == col(Store.id))
+            .join(Shop, col(Shop.store_id) == col(Store.id))
+            .where(col(Store.id) == store_id)
+        )
+    ).first()
+    if row is None:
+        msg = f"there is no store with the id {store_id}"
+        raise UnknownStoreError(msg)
+    return StoreParts(*row)
+
+
+async def find_store(session: AsyncSession, slug: str | None) -> StoreParts:
+    """The store of that name; without a name the only one there is.
+
+    Raises:
+        UnknownStoreError: no such store, none at all, or several and no name.
+    """
+    stores = await all_stores(session)
+    if slug is not None:
+        for parts in stores:
+            if parts.store.slug == slug:
+                return parts
+        names = ", ".join(parts.store.slug for parts in stores) or "none yet"
+        msg = f"there is no store {slug!r}; the stores are: {names}"
+        raise UnknownStoreError(msg)
+    if not stores:
+        msg = "there is no store yet: add one with `starter.py store add`, or run `starter.py up` for the sandbox's"
+        raise UnknownStoreError(msg)
+    if len(stores) > 1:
+        msg = f"there are several stores, name one with --store: {', '.join(parts.store.slug for parts in stores)}"
+        raise UnknownStoreError(msg)
+    return stores[0]
+
+
+async def number_of(session: AsyncSession, phone_number_id: str) -> Number | None:
+    """The number with Meta's id, if it is one of ours."""
+    return (await session.exec(select(Number).where(col(Number.phone_number_id) == phone_number_id))).first()
+
+
+async def shop_of(session: AsyncSession, domain: str) -> Shop | None:
+    """The shop with that domain, if it is one of ours."""
+    return (await session.exec(select(Shop).where(col(Shop.domain) == domain))).first()
+
+
+def holdout_salt(store: Store, cipher: Cipher) -> bytes:
+    """The key of the store's holdout draws."""
+    return derive(cipher.decrypt(store.salt_secret), "holdout")
+
+
+def suppression_key(store: Store, cipher: Cipher) -> bytes:
+    """The key of the store's suppression hashes."""
+    return derive(cipher.decrypt(store.salt_secret), "suppression")

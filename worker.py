@@ -1,0 +1,166 @@
+"""Starts the workers: `python worker.py` serves every store's queues until it is told to stop.
+
+A store or a number that is added later is picked up without a restart. SIGTERM lets activities in flight finish, so
+that a message that is on its way is recorded.
+"""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Self
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Interceptor, Worker
+
+from activities import queues
+from activities.registry import Activity, ActivitySet, activity_set
+from activities.services import Services
+from composition import TemporalUnavailableError, cipher_from, connect, open_database, services_from
+from observability import configure_logging
+from settings import SettingsError, load_settings
+from storage.engine import DatabaseUnavailableError
+from storage.schema import SchemaError
+from storage.secrets import SecretKeyError
+from storage.stores import all_stores
+from workflows.plugin import WORKFLOWS
+
+_GRACE = timedelta(seconds=30)
+"""Longer than a send takes; compose's `stop_grace_period` is longer still."""
+_LOOK_FOR_STORES_S = 5.0
+_WHATSAPP_PER_SECOND = 80.0
+"""Cloud API's default throughput of a number, messages a second."""
+_SHOPIFY_PER_SECOND = 20.0
+_LLM_PER_SECOND = 20.0
+_LET_THE_RUNTIME_END_S = 0.02
+
+log = structlog.get_logger(__name__)
+
+
+class Fleet:
+    """Workers for the main queue, the model's, and one for each shop and number.
+
+    Args:
+        client: connected with `RekindlePlugin`.
+        interceptors: for tests and the simulation.
+        max_cached_workflows: None keeps the SDK's default; 0 replays each task (tests).
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        services: Services,
+        *,
+        interceptors: Sequence[Interceptor] = (),
+        max_cached_workflows: int | None = None,
+        limit_rates: bool = True,
+    ) -> None:
+        self._client = client
+        self._services = services
+        self._interceptors = interceptors
+        self._cached = max_cached_workflows
+        self._limit_rates = limit_rates
+        self._activities: ActivitySet = activity_set(services)
+        self._stack = contextlib.AsyncExitStack()
+        self._served: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        options = {} if self._cached is None else {"max_cached_workflows": self._cached}
+        main = Worker(
+            self._client,
+            task_queue=queues.MAIN,
+            workflows=list(WORKFLOWS),
+            activities=self._activities.main,
+            interceptors=list(self._interceptors),
+            graceful_shutdown_timeout=_GRACE,
+            **options,  # type: ignore[arg-type]
+        )
+        await self._stack.enter_async_context(main)
+        await self._serve(queues.LLM, self._activities.llm, _LLM_PER_SECOND)
+        await self.serve_new_stores()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def serve_new_stores(self) -> None:
+        """Start workers for shops and numbers that have none yet."""
+        async with self._services.database.read() as session:
+            stores = await all_stores(session)
+        for parts in stores:
+            await self._serve(parts.shop_queue, self._activities.shop, _SHOPIFY_PER_SECOND)
+            await self._serve(parts.whatsapp_queue, self._activities.whatsapp, _WHATSAPP_PER_SECOND)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until told to stop, looking for new stores now and then."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_FOR_STORES_S)
+            try:
+                await self.serve_new_stores()
+            except DatabaseUnavailableError as error:
+                log.warning("cannot look for new stores", reason=str(error))
+
+    async def _serve(self, queue: str, activities: list[Activity], per_second: float) -> None:
+        if queue in self._served:
+            return
+        self._served.add(queue)
+        worker = Worker(
+            self._client,
+            task_queue=queue,
+            activities=activities,
+            interceptors=list(self._interceptors),
+            graceful_shutdown_timeout=_GRACE,
+            max_task_queue_activities_per_second=per_second if self._limit_rates else None,
+        )
+        await self._stack.enter_async_context(worker)
+
+
+async def serve(stop: asyncio.Event) -> None:
+    """Be a worker until told to stop.
+
+    Raises:
+        SettingsError: the environment cannot be used.
+        SecretKeyError: there is no key to open the stores' secrets with.
+        DatabaseUnavailableError: the database cannot be reached.
+        SchemaError: the database must be upgraded first.
+        TemporalUnavailableError: Temporal does not answer.
+    """
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    cipher = cipher_from(settings)
+    async with open_database(settings) as database:
+        client = await connect()
+        async with services_from(settings, database, cipher, client) as services, Fleet(client, services) as fleet:
+            log.info("worker started", queue=queues.MAIN)
+            await fleet.run(stop)
+            log.info("worker stops: activities in flight are finished first")
+
+
+async def _serve_until_signal() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await serve(stop)
+    finally:
+        # Temporal's runtime can abort an interpreter that ends right after it (sdk-python#300).
+        await asyncio.sleep(_LET_THE_RUNTIME_END_S)
+
+
+def main() -> int:
+    """Run the worker; 0 after a signal, 1 with lines on stderr when it cannot start."""
+    try:
+        asyncio.run(_serve_until_signal())
+    except (SettingsError, SecretKeyError, DatabaseUnavailableError, SchemaError, TemporalUnavailableError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
