@@ -1,0 +1,1 @@
+"""What `starter.py` offers: a module for each command, on the same parts as the worker and the gateway."""

@@ -1,0 +1,135 @@
+"""Walks a store's connections and says in plain words what is wrong with each; `store check` and `doctor` show it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from cli.documents import Finding
+from cli.failures import provider_line
+from cli.output import Output
+from cli.readiness import wall_in_words
+from cli.run import Run
+from composition import Providers
+from models.enums import SENDABLE_TEMPLATE_STATUSES
+from storage.secrets import SecretKeyError
+from storage.stores import StoreParts
+
+if TYPE_CHECKING:
+    from providers.shopify.records import ShopAccess
+
+NEEDED_SCOPES: Final = frozenset({"read_customers", "read_orders"})
+COUPON_SCOPES: Final = frozenset({"read_discounts", "write_discounts"})
+ORDER_TOPICS: Final = ("ORDERS_CREATE", "ORDERS_PAID", "ORDERS_UPDATED", "ORDERS_CANCELLED")
+"""Topics that journeys must hear of."""
+
+_GOOD_QUALITY = frozenset({"GREEN", "UNKNOWN", "NA"})
+
+
+def shop_access(run: Run, parts: StoreParts) -> "ShopAccess":
+    """How the store's shop is reached, with its token opened.
+
+    Raises:
+        SecretKeyError: no key opens the token.
+    """
+    from providers.shopify.records import ShopAccess  # noqa: PLC0415 - commands that ask nobody load no client
+
+    token = run.cipher.decrypt(parts.shop.token_secret)
+    return ShopAccess(shop_domain=parts.shop.domain, token=token, endpoint=parts.shop.endpoint)
+
+
+async def store_findings(run: Run, parts: StoreParts, providers: Providers) -> list[Finding]:
+    """Every connection of the store, looked at now."""
+    try:
+        token, access = run.cipher.decrypt(parts.number.token_secret), shop_access(run, parts)
+    except SecretKeyError as error:
+        advice = "put the key that encrypted them back into REKINDLE_SECRET_KEYS, or enter them again"
+        return [Finding(subject="secrets", state="fault", text=str(error), advice=advice)]
+    return [
+        Finding(subject="secrets", state="ok", text="the stored secrets open"),
+        *await _whatsapp(parts, providers, token),
+        *await _shopify(parts, providers, access),
+    ]
+
+
+async def _whatsapp(parts: StoreParts, providers: Providers, token: str) -> list[Finding]:
+    from providers.errors import ProviderError  # noqa: PLC0415 - see shop_access
+
+    found = []
+    try:
+        health = await providers.whatsapp.phone_number(parts.number.phone_number_id, token)
+    except ProviderError as error:
+        found.append(Finding(subject="whatsapp number", state="fault", text=provider_line(error)))
+    else:
+        limit = "no daily limit" if health.daily_limit is None else f"{health.daily_limit} new conversations a day"
+        good = health.quality_rating in _GOOD_QUALITY
+        found.append(
+            Finding(
+                subject="whatsapp number",
+                state="ok" if good else "warning",
+                text=f"the token is valid; quality {health.quality_rating}, {limit}",
+                advice=None if good else "see the number's page in WhatsApp Manager, and send less for a while",
+            )
+        )
+    if parts.number.paused_reason is not None:
+        advice = "mend the reason at Meta; sending goes on by itself then"
+        text = f"sending is paused: {parts.number.paused_reason}"
+        found.append(Finding(subject="whatsapp number", state="fault", text=text, advice=advice))
+    try:
+        listed = await providers.whatsapp.templates(parts.number.waba_id, token)
+    except ProviderError as error:
+        found.append(Finding(subject="whatsapp templates", state="fault", text=provider_line(error)))
+    else:
+        ready = sum(one.status in SENDABLE_TEMPLATE_STATUSES for one in listed)
+        found.append(
+            Finding(
+                subject="whatsapp templates",
+                state="ok" if ready else "warning",
+                text=f"{len(listed)} templates, {ready} of them approved",
+                advice=None if ready else "create templates in WhatsApp Manager; a win-back can send nothing else",
+            )
+        )
+    return found
+
+
+async def _shopify(parts: StoreParts, providers: Providers, access: "ShopAccess") -> list[Finding]:
+    from providers.errors import ProviderError  # noqa: PLC0415 - see shop_access
+
+    try:
+        shop = await providers.shopify.shop(access)
+        subscribed = {one.topic for one in await providers.shopify.subscriptions(access)}
+    except ProviderError as error:
+        return [Finding(subject="shopify", state="fault", text=provider_line(error))]
+    found = [Finding(subject="shopify", state="ok", text=f"the token is valid; the shop is {shop.name}")]
+    missing = sorted(NEEDED_SCOPES - shop.scopes)
+    if missing:
+        text = f"the app lacks the access scopes {', '.join(missing)}"
+        advice = "grant them in the app's settings at Shopify; nothing works without"
+        found.append(Finding(subject="shopify scopes", state="fault", text=text, advice=advice))
+    if not shop.has_all_orders:
+        found.append(Finding(subject="shopify scopes", state="fault", text=wall_in_words()))
+    if without := sorted(COUPON_SCOPES - shop.scopes):
+        text = f"without {', '.join(without)} coupons can be neither checked nor made"
+        found.append(Finding(subject="shopify scopes", state="warning", text=text))
+    for what, there, ours in (
+        ("time zone", shop.time_zone, parts.store.time_zone),
+        ("currency", shop.currency, parts.store.currency),
+    ):
+        if there != ours:
+            text = f"the shop's {what} is {there}, the store's is {ours}"
+            advice = "days and amounts are reckoned in the store's; change it with `store add --replace`"
+            found.append(Finding(subject="shopify settings", state="warning", text=text, advice=advice))
+    if unheard := [topic for topic in ORDER_TOPICS if topic not in subscribed]:
+        text = f"no webhook subscription for {', '.join(unheard)}; purchases are seen only when a message is due"
+        advice = "`store check --register-webhooks https://your.gateway` makes them"
+        found.append(Finding(subject="shopify webhooks", state="warning", text=text, advice=advice))
+    else:
+        found.append(Finding(subject="shopify webhooks", state="ok", text="orders are told by webhook"))
+    return found
+
+
+def show_findings(output: Output, findings: Sequence[Finding]) -> None:
+    """The findings for a person, each with what to do."""
+    for one in findings:
+        style = {"ok": "green", "warning": "yellow", "fault": "red"}[one.state]
+        output.line(f"{one.state:8}{one.subject}: {one.text}", style=style)
+        if one.advice is not None:
+            output.line(f"        {one.advice}")

@@ -1,0 +1,340 @@
+"""`launch`: select the audience, show it, ask, and hand it to Temporal; safe to run twice, and two at once.
+
+The selection runs in this process, so that a person sees who would be written to before anybody is. Everything
+decided stands in the launch's rows, from which `AudienceWorkflow` goes on; a launch that is declined or interrupted
+leaves one row that says so, and nobody enrolled.
+"""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, assert_never
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from activities.health import check_store
+from activities.selection import Selection
+from activities.services import Services
+from cli.documents import Audience, LaunchDocument
+from cli.failures import DONE, INTERRUPTED, Failure
+from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
+from cli.preview import Preview, audience_of, read_preview, show_preview
+from cli.readiness import coupon_problem, history_problem, model_warning, template_problems
+from cli.run import Run, execute, require_terminal
+from cli.temporal import ensure_health_watch, is_served, start_audience
+from cli.validate import JourneyFile, describe, read_definition
+from models.enums import JourneyState, LaunchState, LeftOut
+from models.journey import JourneyDefinition
+from models.tables import Launch
+from storage.journeys import journey_of, publish
+from storage.launches import (
+    CONTROL_DUE,
+    ELIGIBLE,
+    PENDING,
+    Decision,
+    decided_as,
+    get_launch,
+    give_up,
+    open_launch,
+    outcomes,
+    record_decisions,
+)
+from storage.lookup import ever_entered
+from storage.stores import StoreParts, required_id, store_parts
+from storage.templates import templates_of
+from workflows.ids import audience_workflow_id
+
+_LOOK_EVERY_S = 0.2
+_LOOK_AT_WORKFLOW_EVERY = 25
+_TRIES = 6
+_FIRST_PAUSE = timedelta(seconds=1)
+_ONLY_NEW = "only customers who were never in this journey (--only-new)"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("launch")(launch)
+
+
+def launch(
+    file: JourneyFile,
+    *,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, by customer id.")] = None,
+    only_new: Annotated[bool, typer.Option("--only-new", help="Leave out who was ever in this journey.")] = False,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+    store: StoreName = None,
+    debug: DebugFlag = False,
+) -> int:
+    """Select a journey's audience, show it, ask, and start it.
+
+    Returns when everyone selected is started or has a later day. Running it again goes on with those not yet in.
+    """
+    return execute(
+        lambda run: _launch(run, file, limit, only_new=only_new, yes=yes), as_json=as_json, store=store, debug=debug
+    )
+
+
+async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, yes: bool) -> int:
+    require_terminal(yes=yes)
+    definition = read_definition(file)
+    async with run.database() as database:
+        parts = await run.store(database)
+        async with run.services(database) as services:
+            parts, warnings = await _ready(run, services, parts, definition)
+            launch_id, version = await _open(run, services, parts, definition, limit)
+            try:
+                await _select(run, services, launch_id, only_new=only_new)
+                preview = await read_preview(run, services, launch_id)
+                describe(run, definition)
+                show_preview(run, preview)
+                for warning in warnings:
+                    run.output.note(f"warning: {warning}")
+                if not preview.wanted:
+                    run.output.line("Nobody is to be enrolled.")
+                elif not yes and not run.confirm(f"Start this journey for {preview.wanted} customers?"):
+                    raise Failure("declined; nobody was enrolled")  # noqa: TRY301 - one place gives the launch up
+                await _hand_over(services, parts, launch_id)
+            except BaseException as error:
+                await _give_up(run, services, launch_id, error)
+                raise
+            try:
+                await _wait(run, services, parts, launch_id)
+            except asyncio.CancelledError:
+                raise Failure(
+                    "interrupted: the launch goes on by itself; `journeys` shows how far", code=INTERRUPTED
+                ) from None
+            return await _report(run, services, parts, launch_id, version, preview, warnings)
+
+
+# --- before anything is stored ---------------------------------------------------------------------------------------
+
+
+async def _ready(
+    run: Run, services: Services, parts: StoreParts, definition: JourneyDefinition
+) -> tuple[StoreParts, list[str]]:
+    """The store as its services see it now, and warnings.
+
+    Raises:
+        Failure: the journey cannot run; every reason is listed.
+    """
+    if not await is_served(services.temporal):
+        raise Failure(
+            "no worker serves the task queue `rekindle`, so nothing would start; "
+            "run `python worker.py` (or `python starter.py up`) and launch again"
+        )
+    report = await check_store(services, parts.id, now=run.clock())
+    async with services.database.read() as session:
+        parts = await store_parts(session, parts.id)
+        mirror = await templates_of(session, parts.number.waba_id)
+    problems = [f"{fault} (`store check` says more)" for fault in report.faults]
+    if parts.number.paused_reason is not None:
+        problems.append(f"the store's number is paused: {parts.number.paused_reason}")
+    if not any(fault.startswith("whatsapp") for fault in report.faults):
+        problems += template_problems(definition, mirror)
+    if not any(fault.startswith("shopify") for fault in report.faults):
+        access = services.shop_access(parts.shop)
+        found = [
+            history_problem(definition, parts.shop),
+            await coupon_problem(services.shopify, access, definition),
+        ]
+        problems += [problem for problem in found if problem is not None]
+    if problems:
+        raise Failure(*problems)
+    warning = model_warning(definition, has_model=services.llm is not None)
+    return parts, [] if warning is None else [warning]
+
+
+# --- the preview -----------------------------------------------------------------------------------------------------
+
+
+async def _open(
+    run: Run, services: Services, parts: StoreParts, definition: JourneyDefinition, limit: int | None
+) -> tuple[int, int]:
+    now = run.clock()
+    async with services.database.write() as session:
+        journey, version = await publish(session, parts.id, definition, now=now)
+        if journey.state is JourneyState.ARCHIVED:
+            raise Failure(f"the journey {journey.name} is archived; give the file another name")
+        opened = await open_launch(
+            session,
+            store_id=parts.id,
+            journey_id=required_id(journey.id),
+            version_id=required_id(version.id),
+            limit=limit,
+            now=now,
+        )
+        return required_id(opened.id), version.number
+
+
+async def _select(run: Run, services: Services, launch_id: int, *, only_new: bool) -> None:
+    selection = Selection(services)
+    with _progress(run) as progress:
+        reading = progress.add_task("reading the shop", total=None)
+        cursor: str | None = None
+        while True:
+            read, cursor = await _patiently(selection, launch_id, cursor)
+            progress.advance(reading, read)
+            if cursor is None:
+                break
+        async with services.database.read() as session:
+            considered = sum((await outcomes(session, launch_id)).values())
+        progress.update(reading, completed=considered, total=considered)
+        deciding = progress.add_task("asking the rules", total=considered)
+        while left := await selection.judge_page(launch_id, now=run.clock()):
+            progress.update(deciding, completed=considered - left)
+        progress.update(deciding, completed=considered)
+    if only_new:
+        await _leave_out_earlier(run, services, launch_id)
+    await selection.rank(launch_id, now=run.clock())
+
+
+async def _patiently(selection: Selection, launch_id: int, cursor: str | None) -> tuple[int, str | None]:
+    """One page of the shop; what passes by itself is waited for, not told."""
+    pause = _FIRST_PAUSE
+    for left in range(_TRIES, 0, -1):
+        try:
+            return await selection.select_page(launch_id, cursor)
+        except ApplicationError as error:
+            if error.non_retryable or left == 1:
+                raise Failure(f"the shop's customers cannot be read: {error.message}") from error
+            await asyncio.sleep(max(error.next_retry_delay or pause, pause).total_seconds())
+            pause *= 2
+    raise AssertionError("the last try returns or raises")  # pragma: no cover
+
+
+async def _leave_out_earlier(run: Run, services: Services, launch_id: int) -> None:
+    async with services.database.write() as session:
+        launched = await get_launch(session, launch_id)
+        due = [one for outcome in (ELIGIBLE, CONTROL_DUE) for one in await decided_as(session, launch_id, outcome)]
+        earlier = await ever_entered(session, launched.journey_id, due)
+        decisions = [
+            Decision(one, LeftOut.RE_ENTRY.value, "was in this journey before", _ONLY_NEW) for one in sorted(earlier)
+        ]
+        await record_decisions(session, launched, decisions, now=run.clock())
+
+
+# --- the start -------------------------------------------------------------------------------------------------------
+
+
+async def _hand_over(services: Services, parts: StoreParts, launch_id: int) -> None:
+    """Let the launch enroll, and tell Temporal; from here on it ends without us."""
+    if not await Selection(services).begin(launch_id):
+        raise Failure("the journey was stopped while its audience was being selected")
+    async with services.database.write() as session:
+        launched = await get_launch(session, launch_id)
+        journey = await journey_of(session, launched.journey_id)
+        before = (journey.state, journey.state_reason)
+        if journey.state is not JourneyState.PAUSED:
+            journey.state, journey.state_reason = JourneyState.ACTIVE, None
+    try:
+        await ensure_health_watch(services.temporal, parts.id)
+        await start_audience(services.temporal, parts, launched.journey_id, launch_id)
+    except RPCError:
+        async with services.database.write() as session:
+            journey = await journey_of(session, launched.journey_id)
+            journey.state, journey.state_reason = before
+        raise
+
+
+async def _give_up(run: Run, services: Services, launch_id: int, error: BaseException) -> None:
+    match error:
+        case Failure() if error.lines[0].startswith("declined"):
+            reason = "declined"
+        case asyncio.CancelledError() | KeyboardInterrupt():
+            reason = "interrupted"
+        case _:
+            reason = type(error).__name__
+    async with services.database.write() as session:
+        await give_up(session, launch_id, error=reason, now=run.clock())
+
+
+async def _wait(run: Run, services: Services, parts: StoreParts, launch_id: int) -> None:
+    with _progress(run) as progress:
+        task = progress.add_task("starting", total=None)
+        looks = 0
+        while True:
+            async with services.database.read() as session:
+                launched = await get_launch(session, launch_id)
+                by_outcome = await outcomes(session, launch_id)
+            total = sum(by_outcome.values())
+            pending = sum(count for outcome, count in by_outcome.items() if outcome in PENDING)
+            progress.update(task, completed=total - pending, total=total)
+            if _is_over(launched):
+                return
+            looks += 1
+            if looks % _LOOK_AT_WORKFLOW_EVERY == 0:
+                await _see_that_it_runs(services, parts, launched)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _is_over(launched: Launch) -> bool:
+    match launched.state:
+        case LaunchState.DONE:
+            return True
+        case LaunchState.FAILED:
+            raise Failure(f"the launch was given up: {launched.error or 'no reason on record'}")
+        case LaunchState.SELECTING | LaunchState.DECIDING | LaunchState.STARTING:
+            return False
+        case _:
+            assert_never(launched.state)
+
+
+async def _see_that_it_runs(services: Services, parts: StoreParts, launched: Launch) -> None:
+    handle = services.temporal.get_workflow_handle(audience_workflow_id(parts.id, launched.journey_id))
+    status = (await handle.describe()).status
+    if status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED):
+        word = status.name.lower() if status is not None else "gone"
+        raise Failure(f"the workflow {handle.id} that starts the customers has {word}; run the launch again")
+
+
+async def _report(
+    run: Run,
+    services: Services,
+    parts: StoreParts,
+    launch_id: int,
+    version: int,
+    preview: Preview,
+    warnings: list[str],
+) -> int:
+    async with services.database.read() as session:
+        launched = await get_launch(session, launch_id)
+        journey = await journey_of(session, launched.journey_id)
+        audience = audience_of(await outcomes(session, launch_id))
+    run.output.document(
+        LaunchDocument(
+            launch_id=launch_id,
+            store=parts.store.slug,
+            journey=journey.name,
+            version=version,
+            audience=audience,
+            entrants_by_day=preview.entrants_by_day,
+            messages_by_day=preview.messages_by_day,
+            warnings=warnings,
+        )
+    )
+    run.output.line(_told(journey.name, version, audience), style="bold")
+    return DONE
+
+
+def _told(name: str, version: int, audience: Audience) -> str:
+    later = f", {audience.paced} have a later day" if audience.paced else ""
+    held_out = f", {audience.control} are held out" if audience.control else ""
+    left_out = sum(audience.skipped.values())
+    return f"{name} version {version}: {audience.entered} entered{later}{held_out}, {left_out} left out"
+
+
+def _progress(run: Run) -> Progress:
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=run.output.notes,
+        disable=not run.output.notes.is_terminal,
+        transient=True,
+    )

@@ -1,0 +1,71 @@
+"""The simulation's time: Temporal's virtual clock, as far as the rest of the process can know it.
+
+Workflows and activities are told the time by the time-skipping server. The gateway and the sandbox are not, so their
+clock is the latest moment at which the server has started an activity: everything that happens in a simulation
+happens inside one, and the server's clock stands still (or crawls) while one is in flight.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from temporalio import activity
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+_YEAR = 2030
+_NINE = time(9)
+_WEEK = 7
+
+
+class VirtualClock:
+    """A clock that is moved by what happens and never goes back."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = start
+
+    def __call__(self) -> datetime:
+        """The latest moment known."""
+        return self._now
+
+    def reached(self, at: datetime) -> None:
+        """Something happens at this moment."""
+        self._now = max(self._now, at)
+
+
+class ClockInterceptor(Interceptor):
+    """Tells the clock of every activity's start."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - Temporal's name
+        """Wrap each activity."""
+        return _Inbound(next, self._clock)
+
+
+class _Inbound(ActivityInboundInterceptor):
+    def __init__(self, following: ActivityInboundInterceptor, clock: VirtualClock) -> None:
+        super().__init__(following)
+        self._clock = clock
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - Temporal's name
+        info = activity.info()
+        if not info.is_local:
+            self._clock.reached(info.started_time)
+        return await super().execute_activity(input)
+
+
+def opening_day(as_of: date) -> date:
+    """The day of 2030 nearest to `as_of`'s month and day that has its weekday.
+
+    Hours, weekdays and clock changes then come out the same whenever the simulation is run.
+    """
+    leap_day = as_of.month == 2 and as_of.day == 29  # noqa: PLR2004 - 2030 has no 29 February
+    anchor = date(_YEAR, as_of.month, 28 if leap_day else as_of.day)
+    shift = (as_of.weekday() - anchor.weekday()) % _WEEK
+    return anchor + timedelta(days=shift if shift <= _WEEK // 2 else shift - _WEEK)
+
+
+def opening_moment(as_of: date, zone: ZoneInfo) -> datetime:
+    """09:00 store time on the opening day."""
+    return datetime.combine(opening_day(as_of), _NINE, zone).astimezone(UTC)

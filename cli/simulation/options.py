@@ -1,0 +1,39 @@
+"""What a simulation can be asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from models.journey import JourneyDefinition
+from models.orders_file import OrderRow
+from sandbox.shoppers import Habits
+
+STORE = "simulated"
+ZONE = "Europe/Berlin"
+"""The simulated store's time zone, which is also that of the made-up phone numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a simulation is asked to do.
+
+    Attributes:
+        as_of: the day of the order file that counts as today.
+        limit: at most so many entrants in each journey; None for all.
+        days: at most so many virtual days; None runs until every journey is over.
+        habits: how simulated customers behave; None lets nobody do anything by invention.
+        seed: of everything that is drawn.
+        tier: WhatsApp's messaging limit for the number; None for none.
+        record: where the sandbox writes down what it received.
+    """
+
+    definitions: tuple[JourneyDefinition, ...]
+    orders: Sequence[OrderRow]
+    as_of: date
+    limit: int | None = None
+    days: int | None = None
+    habits: Habits | None = field(default_factory=Habits)
+    seed: int = 1
+    tier: int | None = None
+    record: Path | None = None

@@ -1,0 +1,242 @@
+"""The parts of a simulation, started in order and stopped in reverse."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import httpx
+import httpx2
+from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.search_attributes import ALL
+from activities.services import Services
+from cli.serving import serving
+from cli.simulation.clock import ClockInterceptor, VirtualClock, opening_moment
+from cli.simulation.options import STORE, ZONE, Options
+from cli.simulation.world import PHONE_NUMBER_ID, SHOP_DOMAIN, WABA_ID, World, build_world
+from gateway.app import GatewaySettings, create_app
+from gateway.relay import Relay
+from models.journey import JourneyDefinition
+from providers.llm.client import LlmClient
+from providers.shopify.client import ShopifyClient
+from providers.whatsapp.client import WhatsAppClient
+from sandbox.llm.app import LlmSandbox
+from sandbox.recording import Recorder
+from sandbox.shopify.app import ShopifySandbox
+from sandbox.shoppers import QUEUE, Audience, Crowd, ShopperActivities, ShopperWorkflow
+from sandbox.whatsapp.app import WhatsAppApp
+from sandbox.whatsapp.books import AcceptedMessage, AllowedHours, Books
+from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
+from sandbox.whatsapp.outbox import Account
+from sandbox.whatsapp.sender import WebhookSender
+from storage.engine import Database
+from storage.secrets import Cipher, new_key
+from storage.stores import NewStore, StoreParts, add_store, find_store
+from worker import Fleet
+from workflows.plugin import RekindlePlugin
+
+_TOKEN, _SECRET = "sandbox-token", "sandbox-secret"
+_MODEL = "sandbox-writer"
+_BUSINESS = "08:00-18:00"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that runs in a simulation.
+
+    Attributes:
+        env: the time-skipping environment; it alone moves the clock.
+        client: a plain client, which never makes the clock move.
+    """
+
+    env: WorkflowEnvironment
+    client: Client
+    clock: VirtualClock
+    opening: datetime
+    services: Services
+    store: StoreParts
+    world: World
+    whatsapp: WhatsAppSandbox
+    sender: WebhookSender
+    relay: Relay
+
+
+@asynccontextmanager
+async def running_parts(options: Options) -> AsyncIterator[Parts]:
+    """Start everything; the clock stands at the opening when the block begins."""
+    async with AsyncExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rekindle-")))
+        env = await stack.enter_async_context(
+            await WorkflowEnvironment.start_time_skipping(
+                test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server")
+            )
+        )
+        zone = ZoneInfo(ZONE)
+        opening = opening_moment(options.as_of, zone)
+        await env.sleep(opening - await env.get_current_time())
+        clock = VirtualClock(opening)
+        client = await Client.connect(env.client.service_client.config.target_host, plugins=[RekindlePlugin()])
+        await _register_search_attributes(client)
+        world = build_world(
+            options.orders, as_of=options.as_of, opening=opening, zone=zone, token=_TOKEN, secret=_SECRET
+        )
+        database = Database(f"sqlite+aiosqlite:///{directory}/simulation.db")
+        stack.push_async_callback(database.close)
+        await database.create_tables()
+        cipher = Cipher([new_key()])
+        relay = Relay(database, client, clock)
+        gateway = await stack.enter_async_context(
+            serving(create_app(database, cipher, GatewaySettings(), relay, clock))
+        )
+        recorder = stack.enter_context(Recorder(options.record))
+        whatsapp = _whatsapp(options, clock, zone)
+        reading = _Reading(WhatsAppApp(whatsapp), whatsapp, _audience(options, client, world))
+        whatsapp_url = await stack.enter_async_context(serving(recorder.wrap(reading, "whatsapp", clock)))
+        shopify = ShopifySandbox(clock)
+        shopify.add_shop(world.shop)
+        shopify_url = await stack.enter_async_context(serving(recorder.wrap(shopify, "shopify", clock)))
+        llm = LlmSandbox(api_keys=frozenset({_TOKEN}), seed=options.seed, model=_MODEL, clock=clock)
+        llm_url = await stack.enter_async_context(serving(recorder.wrap(llm, "llm", clock)))
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        llm_http = await stack.enter_async_context(httpx2.AsyncClient())
+        services = Services(
+            database=database,
+            cipher=cipher,
+            whatsapp=WhatsAppClient(http, base_url=whatsapp_url),
+            shopify=ShopifyClient(http),
+            temporal=client,
+            llm=LlmClient(llm_http, base_url=f"{llm_url}/v1", api_key=SecretStr(_TOKEN), model=_MODEL),
+            allow_synthetic=True,
+        )
+        store = await _add_store(database, cipher, world, shopify_url, options.seed, opening)
+        sender = WebhookSender(whatsapp.outbox, http, f"{gateway}/webhooks/whatsapp", clock)
+
+        async def settle() -> None:
+            await sender.deliver_due()
+            await relay.drain()
+
+        interceptors = [ClockInterceptor(clock)]
+        await stack.enter_async_context(Fleet(client, services, interceptors=interceptors, limit_rates=False))
+        crowd = Crowd(
+            shop=world.shop,
+            whatsapp=whatsapp,
+            http=http,
+            whatsapp_url=f"{gateway}/webhooks/whatsapp",
+            shopify_url=f"{gateway}/webhooks/shopify",
+            clock=clock,
+            settle=settle,
+        )
+        await stack.enter_async_context(
+            Worker(
+                client,
+                task_queue=QUEUE,
+                workflows=[ShopperWorkflow],
+                activities=[ShopperActivities(crowd).do_deed],
+                interceptors=interceptors,
+                workflow_runner=UnsandboxedWorkflowRunner(),
+            )
+        )
+        yield Parts(env, client, clock, opening, services, store, world, whatsapp, sender, relay)
+
+
+class _Reading:
+    """WhatsApp's door, behind which accepted messages are read before the sender has its answer."""
+
+    def __init__(self, app: ASGIApp, whatsapp: WhatsAppSandbox, audience: Audience | None) -> None:
+        self._app = app
+        self._books = whatsapp.books
+        self._audience = audience
+        self._read = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self._app(scope, receive, hold)
+        for accepted in self._unread():
+            if self._audience is not None:
+                await self._audience.read(accepted)
+        for message in held:
+            await send(message)
+
+    def _unread(self) -> Sequence[AcceptedMessage]:
+        """Messages accepted since the last look; taken at once, so that each is read once."""
+        unread = self._books.messages[self._read :]
+        self._read = len(self._books.messages)
+        return unread
+
+
+def _whatsapp(options: Options, clock: VirtualClock, zone: ZoneInfo) -> WhatsAppSandbox:
+    account = Account(waba_id=WABA_ID, phone_number_id=PHONE_NUMBER_ID, display_phone_number="447700900100")
+    return WhatsAppSandbox(
+        clock=clock,
+        numbers=[SandboxNumber(account, frozenset({_TOKEN}))],
+        app_secret=_SECRET,
+        seed=options.seed,
+        books=Books(hours=_allowed_hours(options.definitions, zone)),
+        tier=options.tier,
+    )
+
+
+def _allowed_hours(definitions: Sequence[JourneyDefinition], zone: ZoneInfo) -> AllowedHours | None:
+    """The hours that the sandbox watches: the journeys' own, if they all have the same; else it watches none."""
+    rules = {(one.sending.hours, one.sending.open_weekdays()) for one in definitions}
+    if len(rules) > 1:
+        return None
+    hours, weekdays = rules.pop()
+    numbers = frozenset(number for number, day in enumerate(type(weekdays[0])) if day in weekdays)
+    return AllowedHours.parse(_BUSINESS if hours == "business" else hours, zone, weekdays=numbers)
+
+
+def _audience(options: Options, client: Client, world: World) -> Audience | None:
+    return Audience(client, world.shop, options.habits, options.seed) if options.habits is not None else None
+
+
+async def _register_search_attributes(client: Client) -> None:
+    kinds = {"int": IndexedValueType.INDEXED_VALUE_TYPE_INT, "str": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD}
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(
+            namespace="default",
+            search_attributes={key.name: kinds[key.value_type.__name__] for key in ALL},
+        )
+    )
+
+
+async def _add_store(
+    database: Database, cipher: Cipher, world: World, shopify_url: str, seed: int, now: datetime
+) -> StoreParts:
+    new = NewStore(
+        slug=STORE,
+        time_zone=ZONE,
+        currency=world.currency,
+        languages=("en", "es", "pt_BR"),
+        default_region="DE",
+        phone_number_id=PHONE_NUMBER_ID,
+        waba_id=WABA_ID,
+        portfolio_id=None,
+        whatsapp_token=_TOKEN,
+        whatsapp_app_secret=_SECRET,
+        whatsapp_verify_token=_SECRET,
+        shop_domain=SHOP_DOMAIN,
+        shop_token=_TOKEN,
+        shop_webhook_secrets=(_SECRET,),
+        shop_endpoint=shopify_url,
+        salt=f"{seed:064x}",
+    )
+    async with database.write() as session:
+        await add_store(session, new, cipher=cipher, now=now)
+    async with database.read() as session:
+        return await find_store(session, STORE)

@@ -1,0 +1,106 @@
+"""`stop`: end a journey for everybody in it, or for one customer; safe to run again after it was cut off."""
+
+from typing import Annotated
+
+import typer
+
+from cli.documents import StopDocument
+from cli.failures import DONE, NOT_FOUND, Failure
+from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
+from cli.people import known_person, read_phone
+from cli.run import Run, execute, require_terminal
+from models.tables import Journey
+from policies.phones import mask_phone
+from storage.customers import lock_customer
+from storage.engine import Database
+from storage.journeys import find_journey, journey_of
+from storage.stopping import close_entry, count_running, stop_customer, stop_page
+from storage.stores import StoreParts, required_id
+
+_REASON = "stopped by staff"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("stop")(stop)
+
+
+def stop(
+    journey: Annotated[str, typer.Argument(metavar="JOURNEY", help="The journey's name.")],
+    *,
+    customer: Annotated[str | None, typer.Option("--customer", metavar="PHONE", help="Only for this one.")] = None,
+    yes: YesFlag = False,
+    as_json: JsonFlag = False,
+    store: StoreName = None,
+    debug: DebugFlag = False,
+) -> int:
+    """End a journey for everybody in it, or for one customer. Launching it again makes it active again."""
+    return execute(lambda run: _stop(run, journey, customer, yes=yes), as_json=as_json, store=store, debug=debug)
+
+
+async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
+    require_terminal(yes=yes)
+    async with run.database() as database:
+        parts = await run.store(database)
+        async with database.read() as session:
+            journey = await find_journey(session, parts.id, name)
+            running = await count_running(session, required_id(journey.id))
+        if written is not None:
+            phone = read_phone(written, parts)
+            told, unpaced = await _stop_one(run, database, parts, journey, phone, yes=yes)
+        else:
+            phone = None
+            if not yes and not run.confirm(f"End {name} for the {running} customers who are in it?"):
+                raise Failure("declined; nothing was changed")
+            told, unpaced = await _stop_all(run, database, required_id(journey.id))
+        from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
+
+        delivered = await deliver(database, run.clock)
+    run.output.document(
+        StopDocument(
+            store=parts.store.slug,
+            journey=name,
+            customer=mask_phone(phone) if phone is not None else None,
+            told=told,
+            unpaced=unpaced,
+            delivered=delivered,
+        )
+    )
+    whose = f" for {mask_phone(phone)}" if phone is not None else ""
+    run.output.line(f"{name} is stopped{whose}: {told} running told to end, {unpaced} taken off later days")
+    if not delivered:
+        run.output.note(
+            "Temporal cannot be reached: no more messages are sent, and the gateway tells the workflows later"
+        )
+    return DONE
+
+
+async def _stop_all(run: Run, database: Database, journey_id: int) -> tuple[int, int]:
+    async with database.write() as session:
+        journey = await journey_of(session, journey_id)
+        unpaced = await close_entry(session, journey, reason=_REASON, now=run.clock())
+    told, after = 0, 0
+    while True:
+        async with database.write() as session:
+            count, following = await stop_page(session, journey_id, after=after, now=run.clock())
+        told += count
+        if following is None:
+            return told, unpaced
+        after = following
+
+
+async def _stop_one(
+    run: Run, database: Database, parts: StoreParts, journey: Journey, phone: str, *, yes: bool
+) -> tuple[int, int]:
+    async with database.read() as session:
+        customer = await known_person(session, parts, phone)
+    if not yes and not run.confirm(f"End {journey.name} for {mask_phone(phone)}?"):
+        raise Failure("declined; nothing was changed")
+    async with database.write() as session:
+        await lock_customer(session, required_id(customer.id))
+        enrollment, unpaced = await stop_customer(
+            session, required_id(journey.id), required_id(customer.id), now=run.clock()
+        )
+    if enrollment is None and not unpaced:
+        raise Failure(f"{mask_phone(phone)} is not in {journey.name}; `status` tells the whole story", code=NOT_FOUND)
+    return int(enrollment is not None), int(unpaced)

@@ -1,0 +1,210 @@
+"""`store add | list | check`: merchants with their WhatsApp number, their shop and the secrets of both."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.connections import ORDER_TOPICS, shop_access, show_findings, store_findings
+from cli.documents import Finding, StoreAddDocument, StoreCheckDocument, StoreListDocument, StoreView
+from cli.failures import DONE, REFUSED, USAGE, Failure, provider_line
+from cli.options import DebugFlag, JsonFlag, StoreName
+from cli.run import Run, execute
+from cli.store_facts import read_new_store
+from composition import Providers, TemporalUnavailableError, connect, providers_from
+from storage.stores import (
+    StoreExistsError,
+    StoreParts,
+    add_store,
+    all_stores,
+    find_store,
+    renew_store,
+)
+
+_WEBHOOK_PATH = "/webhooks/shopify"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the family of commands."""
+    family = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    family.command("add")(add)
+    family.command("list")(list_stores)
+    family.command("check")(check)
+    app.add_typer(family, name="store", help="Add, list and check stores with their numbers and shops.")
+
+
+def add(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Small letters, digits and hyphens.")] = None,
+    *,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="JSON with the same names, secrets included.")
+    ] = None,
+    time_zone: Annotated[str | None, typer.Option(help="IANA name, such as Europe/Madrid.")] = None,
+    currency: Annotated[str | None, typer.Option(help="ISO code, such as EUR.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Such as en or pt_BR; may be repeated.")] = None,
+    region: Annotated[str | None, typer.Option(help="Country for numbers without +, such as ES.")] = None,
+    phone_number_id: Annotated[str | None, typer.Option(help="Meta's id of the number.")] = None,
+    waba_id: Annotated[str | None, typer.Option(help="Meta's id of the WhatsApp Business Account.")] = None,
+    portfolio_id: Annotated[str | None, typer.Option(help="Meta's id of the business portfolio.")] = None,
+    shop_domain: Annotated[str | None, typer.Option(help="Such as example.myshopify.com.")] = None,
+    shop_endpoint: Annotated[str | None, typer.Option(help="Another address of the shop: a sandbox's.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Renew an existing store, secrets included.")] = False,
+    as_json: JsonFlag = False,
+    debug: DebugFlag = False,
+) -> int:
+    """Add a store. Secrets are asked for, or come from --from FILE or the environment, never from options.
+
+    The environment's names are REKINDLE_STORE_WHATSAPP_TOKEN, REKINDLE_STORE_WHATSAPP_APP_SECRET,
+    REKINDLE_STORE_WHATSAPP_VERIFY_TOKEN, REKINDLE_STORE_SHOP_TOKEN and REKINDLE_STORE_SHOP_WEBHOOK_SECRET.
+    """
+    given = {
+        "name": name,
+        "time_zone": time_zone,
+        "currency": currency,
+        "languages": language or None,
+        "region": region,
+        "phone_number_id": phone_number_id,
+        "waba_id": waba_id,
+        "portfolio_id": portfolio_id,
+        "shop_domain": shop_domain,
+        "shop_endpoint": shop_endpoint,
+    }
+    return execute(lambda run: _add(run, given, from_file, replace=replace), as_json=as_json, store=None, debug=debug)
+
+
+def list_stores(*, as_json: JsonFlag = False, store: StoreName = None, debug: DebugFlag = False) -> int:
+    """List the stores."""
+    return execute(_list, as_json=as_json, store=store, debug=debug)
+
+
+def check(
+    *,
+    register_webhooks: Annotated[
+        str | None, typer.Option("--register-webhooks", metavar="URL", help="The gateway's public https address.")
+    ] = None,
+    as_json: JsonFlag = False,
+    store: StoreName = None,
+    debug: DebugFlag = False,
+) -> int:
+    """Walk every connection of a store: tokens, number, templates, shop, scopes, webhooks."""
+    return execute(lambda run: _check(run, register_webhooks), as_json=as_json, store=store, debug=debug)
+
+
+# --- add -------------------------------------------------------------------------------------------------------------
+
+
+async def _add(run: Run, given: dict[str, str | list[str] | None], from_file: Path | None, *, replace: bool) -> int:
+    new = read_new_store(given, from_file)
+    async with run.database() as database:
+        replaced = False
+        async with database.write() as session:
+            try:
+                await add_store(session, new, cipher=run.cipher, now=run.clock())
+            except StoreExistsError as error:
+                known = new.slug in {parts.store.slug for parts in await all_stores(session)}
+                if not (replace and known):
+                    raise Failure(f"{error}{'; `--replace` renews it' if known else ''}") from None
+                await renew_store(session, new, cipher=run.cipher)
+                replaced = True
+        async with database.read() as session:
+            parts = await find_store(session, new.slug)
+        watched = await _watch_health(parts)
+    run.output.document(StoreAddDocument(store=_view(parts), replaced=replaced, health_watch=watched))
+    run.output.line(
+        f"{new.slug} is {'renewed' if replaced else 'added'}; `store check --store {new.slug}` tries it out"
+    )
+    if not watched:
+        run.output.note("Temporal cannot be reached: the store's health is watched from its first launch on")
+    return DONE
+
+
+async def _watch_health(parts: StoreParts) -> bool:
+    from temporalio.service import RPCError  # noqa: PLC0415 - slow to load; `store list` needs none of it
+
+    from cli.temporal import ensure_health_watch  # noqa: PLC0415 - as above
+
+    try:
+        await ensure_health_watch(await connect(), parts.id)
+    except (TemporalUnavailableError, RPCError):
+        return False
+    return True
+
+
+# --- list ------------------------------------------------------------------------------------------------------------
+
+
+async def _list(run: Run) -> int:
+    async with run.database() as database, database.read() as session:
+        stores = [parts for parts in await all_stores(session) if run.store_name in (None, parts.store.slug)]
+        if run.store_name is not None and not stores:
+            await find_store(session, run.store_name)
+    views = [_view(parts) for parts in stores]
+    run.output.document(StoreListDocument(stores=views))
+    if not views:
+        run.output.line("There is no store yet: `store add` adds one, `up` brings the sandbox's.")
+        return DONE
+    run.output.table(
+        ["store", "time zone", "currency", "languages", "region", "number", "WABA", "shop"],
+        [
+            [
+                one.name,
+                one.time_zone,
+                one.currency,
+                " ".join(one.languages),
+                one.default_region or "",
+                one.phone_number_id,
+                one.waba_id,
+                one.shop_domain,
+            ]
+            for one in views
+        ],
+    )
+    return DONE
+
+
+def _view(parts: StoreParts) -> StoreView:
+    return StoreView(
+        name=parts.store.slug,
+        time_zone=parts.store.time_zone,
+        currency=parts.store.currency,
+        languages=parts.store.languages,
+        default_region=parts.store.default_region,
+        phone_number_id=parts.number.phone_number_id,
+        waba_id=parts.number.waba_id,
+        shop_domain=parts.shop.domain,
+        created_at=parts.store.created_at,
+    )
+
+
+# --- check -----------------------------------------------------------------------------------------------------------
+
+
+async def _check(run: Run, register_webhooks: str | None) -> int:
+    if register_webhooks is not None and not register_webhooks.startswith(("https://", "http://127.0.0.1:")):
+        raise Failure("--register-webhooks takes the gateway's public https address", code=USAGE)
+    async with run.database() as database, providers_from(run.settings) as providers:
+        parts = await run.store(database)
+        registered = []
+        if register_webhooks is not None:
+            registered = await _register(run, parts, providers, register_webhooks)
+        findings = [*registered, *await store_findings(run, parts, providers)]
+    ok = all(one.state != "fault" for one in findings)
+    run.output.document(StoreCheckDocument(store=parts.store.slug, ok=ok, findings=findings))
+    show_findings(run.output, findings)
+    return DONE if ok else REFUSED
+
+
+async def _register(run: Run, parts: StoreParts, providers: Providers, address: str) -> list[Finding]:
+    from providers.errors import ProviderError  # noqa: PLC0415 - slow to load; `store list` needs none of it
+
+    uri = address.rstrip("/") + _WEBHOOK_PATH
+    findings = []
+    for topic in ORDER_TOPICS:
+        try:
+            await providers.shopify.subscribe(shop_access(run, parts), topic, uri)
+        except ProviderError as error:
+            text = f"{topic}: {provider_line(error)}"
+            findings.append(Finding(subject="shopify webhooks", state="fault", text=text))
+        else:
+            findings.append(Finding(subject="shopify webhooks", state="ok", text=f"{topic} goes to {uri}"))
+    return findings

@@ -1,0 +1,85 @@
+"""What commands ask of Temporal: start the workflows that are one of a kind, see who serves, deliver what waits."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from activities import queues
+from composition import TemporalUnavailableError, connect
+from gateway.relay import Relay
+from models.orchestration import AudienceInput, HealthInput, LaunchRequest
+from storage.engine import Database
+from storage.stores import StoreParts
+from workflows.audience import AudienceWorkflow
+from workflows.health import HealthWorkflow
+from workflows.ids import audience_workflow_id, health_workflow_id
+
+HEALTH_INTERVAL = timedelta(minutes=10)
+_ANSWER_WITHIN = timedelta(seconds=10)
+
+
+async def is_served(client: Client, queue: str = queues.MAIN, *, workflows: bool = True) -> bool:
+    """Whether any worker has polled the queue lately.
+
+    Raises:
+        RPCError: Temporal cannot say.
+    """
+    kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW if workflows else TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    answer = await client.workflow_service.describe_task_queue(
+        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind),
+        timeout=_ANSWER_WITHIN,
+    )
+    return bool(answer.pollers)
+
+
+async def start_audience(client: Client, parts: StoreParts, journey_id: int, launch_id: int) -> None:
+    """Ask the journey's AudienceWorkflow for the launch, starting it if it does not run.
+
+    Raises:
+        RPCError: Temporal did not accept it.
+    """
+    await client.start_workflow(
+        AudienceWorkflow.run,
+        AudienceInput(store_id=parts.id, journey_id=journey_id, shop_queue=parts.shop_queue),
+        id=audience_workflow_id(parts.id, journey_id),
+        task_queue=queues.MAIN,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        start_signal="launch",
+        start_signal_args=[LaunchRequest(launch_id=launch_id)],
+        rpc_timeout=_ANSWER_WITHIN,
+    )
+
+
+async def ensure_health_watch(client: Client, store_id: int) -> None:
+    """See that the store's HealthWorkflow runs.
+
+    Raises:
+        RPCError: Temporal did not accept it.
+    """
+    await client.start_workflow(
+        HealthWorkflow.run,
+        HealthInput(store_id=store_id, interval=HEALTH_INTERVAL),
+        id=health_workflow_id(store_id),
+        task_queue=queues.MAIN,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        rpc_timeout=_ANSWER_WITHIN,
+    )
+
+
+async def deliver(database: Database, clock: Callable[[], datetime]) -> bool:
+    """Give Temporal what waits for it now, so that a stop works without a gateway; otherwise a gateway does it later.
+
+    Returns:
+        Whether Temporal could be reached.
+    """
+    try:
+        client = await connect()
+    except TemporalUnavailableError:
+        return False
+    await Relay(database, client, clock).drain()
+    return True

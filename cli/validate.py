@@ -1,0 +1,169 @@
+"""`validate`: is this file a journey, and if so, which?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.documents import FileProblem, JourneySummary, StageSummary, ValidateDocument
+from cli.failures import DONE, REFUSED, USAGE, Failure, problem_lines
+from cli.options import DebugFlag, JsonFlag, StoreName
+from cli.output import shown
+from cli.readiness import history_problem, template_problems
+from cli.run import Run, execute
+from models.coupon import FixedCoupon, PersonalCoupon
+from models.enums import JourneyKind
+from models.journey import JourneyDefinition, Stage
+from models.journey_file import MAX_BYTES, JourneyFileError, read_journey_bytes
+from storage.engine import DatabaseUnavailableError, has_database
+from storage.schema import SchemaError
+from storage.stores import all_stores
+from storage.templates import templates_of
+
+JourneyFile = Annotated[Path, typer.Argument(metavar="FILE", help="The journey, a YAML file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("validate")(validate)
+
+
+def validate(file: JourneyFile, *, as_json: JsonFlag = False, store: StoreName = None, debug: DebugFlag = False) -> int:
+    """Read a journey file and list everything that is wrong with it; nothing is sent or stored.
+
+    With a store, also whether the templates exist as the mirror has them.
+    """
+    return execute(lambda run: _validate(run, file), as_json=as_json, store=store, debug=debug)
+
+
+def read_bytes(file: Path) -> bytes:
+    """The file's bytes, no more of them than a journey file may have (and one that says that it is too long).
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    try:
+        with file.open("rb") as content:
+            return content.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise Failure(f"{file}: there is no such file", code=USAGE) from None
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from None
+
+
+def read_definition(file: Path) -> JourneyDefinition:
+    """The journey in the file.
+
+    Raises:
+        Failure: with every problem.
+    """
+    try:
+        return read_journey_bytes(read_bytes(file))
+    except JourneyFileError as error:
+        raise Failure(*problem_lines(str(file), error)) from None
+
+
+async def _validate(run: Run, file: Path) -> int:
+    try:
+        definition = read_journey_bytes(read_bytes(file))
+    except JourneyFileError as error:
+        for line in problem_lines(str(file), error):
+            run.output.note(line)
+        problems = [
+            FileProblem(line=one.line, column=one.column, field=one.field, text=shown(one.text))
+            for one in error.problems
+        ]
+        run.output.document(ValidateDocument(file=str(file), valid=False, problems=problems, warnings=[], journey=None))
+        return REFUSED
+    warnings = await _warnings(run, definition)
+    run.output.document(
+        ValidateDocument(file=str(file), valid=True, problems=[], warnings=warnings, journey=summary(definition))
+    )
+    describe(run, definition)
+    for warning in warnings:
+        run.output.note(f"warning: {warning}")
+    return DONE
+
+
+async def _warnings(run: Run, definition: JourneyDefinition) -> list[str]:
+    """What a store would object to; a file can be written before there is any store, or even a database."""
+    if run.store_name is None and not has_database(run.settings.database_url):
+        return []
+    try:
+        async with run.database() as database, database.read() as session:
+            stores = await all_stores(session)
+            if run.store_name is None and len(stores) != 1:
+                return []
+            parts = await run.store(database)
+            mirror = await templates_of(session, parts.number.waba_id)
+    except (DatabaseUnavailableError, SchemaError) as error:
+        if run.store_name is not None:
+            raise
+        return [f"the templates were not looked at: {error}"]
+    wall = history_problem(definition, parts.shop)
+    walls = [wall] if wall is not None else []
+    if not mirror:
+        return ["the templates were not looked at: none have been read from WhatsApp yet (`templates --sync`)", *walls]
+    return [*template_problems(definition, mirror), *walls]
+
+
+def summary(definition: JourneyDefinition) -> JourneySummary:
+    """The journey as a document."""
+    return JourneySummary(
+        name=definition.name,
+        kind=JourneyKind(definition.kind),
+        priority=definition.priority,
+        inactive_days=definition.audience.inactive_days,
+        inactive_days_max=definition.audience.inactive_days_max,
+        control_percent=definition.audience.control_percent,
+        coupon=_coupon(definition),
+        stages=[_stage(stage) for stage in definition.stages],
+        hours=definition.sending.hours,
+        weekdays=[day.value for day in definition.sending.open_weekdays()],
+        time_zone=definition.sending.time_zone,
+        max_per_day=definition.sending.max_per_day,
+        attribution_days=definition.attribution_days,
+        watch_days=definition.watch_days,
+        content_hash=definition.content_hash(),
+    )
+
+
+def describe(run: Run, definition: JourneyDefinition) -> None:
+    """The journey for a person."""
+    told = summary(definition)
+    longest = f" to {told.inactive_days_max}" if told.inactive_days_max is not None else " or more"
+    run.output.line(f"{told.name}: {told.kind.value}, priority {told.priority}", style="bold")
+    run.output.line(
+        f"  audience  {told.inactive_days}{longest} days without an order, {told.control_percent}% held out"
+    )
+    run.output.line(
+        f"  sending   {told.hours} on {', '.join(told.weekdays)} ({told.time_zone}'s clock), "
+        f"at most {told.max_per_day} new customers a day"
+    )
+    run.output.line(f"  coupon    {told.coupon or 'none'}")
+    run.output.line(f"  orders    count for {told.attribution_days} days; the watch lasts {told.watch_days}")
+    rows = [
+        [str(number), stage.after, ", ".join(stage.templates), stage.written_by]
+        for number, stage in enumerate(told.stages, start=1)
+    ]
+    run.output.table(["stage#", "after", "templates", "written by"], rows)
+
+
+def _stage(stage: Stage) -> StageSummary:
+    message = stage.message
+    return StageSummary(
+        after=str(stage.after),
+        templates=[f"{one.name} ({one.language})" for one in message.templates()],
+        written_by="model" if message.ai is not None else "text" if message.text is not None else "template",
+    )
+
+
+def _coupon(definition: JourneyDefinition) -> str | None:
+    match definition.resolved_coupon():
+        case None:
+            return None
+        case FixedCoupon(code=code):
+            return f"{code}, the same for everybody"
+        case PersonalCoupon() as own:
+            worth = f"{own.percent}%" if own.percent is not None else f"{own.amount}"
+            return f"{worth} off with a code of each customer's own, {own.prefix}..., valid {own.valid_days} days"

@@ -1,0 +1,105 @@
+"""`why-not`: every entry rule of one journey for one customer, evaluated now on what the shop says now."""
+
+from typing import Annotated
+
+import typer
+
+from cli.documents import WhyNotDocument
+from cli.failures import DONE, NOT_FOUND, Failure, provider_line
+from cli.options import DebugFlag, JsonFlag, StoreName
+from cli.people import (
+    customer_view,
+    decision_views,
+    read_phone,
+    show_customer,
+    show_decisions,
+    show_verdict,
+    verdict,
+)
+from cli.connections import shop_access
+from cli.run import Run, execute
+from composition import providers_from
+from models.tables import Customer
+from policies.phones import mask_phone
+from storage.customers import upsert_people
+from storage.engine import Database
+from storage.journeys import find_journey, latest_version, parse_definition
+from storage.lookup import decisions_about, find_person
+from storage.stores import StoreParts, required_id
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("why-not")(why_not)
+
+
+def why_not(
+    journey: Annotated[str, typer.Argument(metavar="JOURNEY", help="The journey's name.")],
+    phone: Annotated[str, typer.Argument(metavar="PHONE", help="The number, written in any way.")],
+    *,
+    as_json: JsonFlag = False,
+    store: StoreName = None,
+    debug: DebugFlag = False,
+) -> int:
+    """Every entry rule with its value and what it asks, evaluated now, and what was decided before."""
+    return execute(lambda run: _why_not(run, journey, phone), as_json=as_json, store=store, debug=debug)
+
+
+async def _why_not(run: Run, name: str, written: str) -> int:
+    async with run.database() as database:
+        parts = await run.store(database)
+        phone = read_phone(written, parts)
+        async with database.read() as session:
+            journey = await find_journey(session, parts.id, name)
+            version = await latest_version(session, required_id(journey.id))
+        if version is None:
+            raise Failure(f"the journey {name} has no version yet", code=NOT_FOUND)
+        refreshed = await _refresh(run, database, parts, phone)
+        async with database.read() as session:
+            customer = await find_person(session, parts.id, phone)
+            if customer is None:
+                    asked = ", the shop's own list included" if refreshed else ""
+                raise Failure(
+                    f"no customer of {parts.store.slug} has the number {mask_phone(phone)}{asked}", code=NOT_FOUND
+                )
+            document = WhyNotDocument(
+                store=parts.store.slug,
+                customer=customer_view(customer),
+                refreshed=refreshed,
+                verdict=await verdict(
+                    run, session, parts, journey, parse_definition(version.definition), customer, now=run.clock()
+                ),
+                decisions=decision_views(
+                    await decisions_about(session, required_id(customer.id), required_id(journey.id))
+                ),
+            )
+    run.output.document(document)
+    show_customer(run.output, document.customer)
+    run.output.line()
+    show_verdict(run.output, document.verdict)
+    show_decisions(run.output, parts, document.decisions)
+    return DONE
+
+
+async def _refresh(run: Run, database: Database, parts: StoreParts, phone: str) -> bool:
+    """Bring the customer up to date from the shop; says so on stderr where the shop cannot be asked."""
+    from activities.people import person_of  # noqa: PLC0415 - slow to load; the checks before it need none of it
+    from providers.errors import ProviderError  # noqa: PLC0415 - as above
+
+    async with database.read() as session:
+        known: Customer | None = await find_person(session, parts.id, phone)
+    access = shop_access(run, parts)
+    try:
+        async with providers_from(run.settings) as providers:
+            if known is not None and (known.external_id or "").isdigit():
+                found = await providers.shopify.customers(access, [int(known.external_id or "")])
+            else:
+                one = await providers.shopify.customer_by_phone(access, phone)
+                found = [one] if one is not None else []
+    except ProviderError as error:
+        run.output.note(f"the shop was not asked for the latest: {provider_line(error)}")
+        return False
+    async with database.write() as session:
+        people = [person_of(person, parts.store.default_region) for person in found]
+        await upsert_people(session, parts.id, people)
+    return True

@@ -1,0 +1,1 @@
+"""The gateway: signed webhooks in, the relay that tells the journeys."""

@@ -1,0 +1,178 @@
+"""Delivers stored signal intents to Temporal until Temporal has accepted them (promise 3)."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from models.orchestration import AttemptSettled, ExitNotice, Released
+from storage.engine import Database, DatabaseUnavailableError
+from storage.intents import (
+    DueIntent,
+    expand_broadcast,
+    next_try_at,
+    put_off,
+    settle_delivered,
+    settle_not_found,
+    take_due,
+)
+
+_log = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+IN_FLIGHT = 20
+"""How many signals are on their way at once."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks when nobody wakes the relay."""
+_LONGEST_PAUSE = 30.0
+_ANSWER_WITHIN = timedelta(seconds=10)
+_AWAY = frozenset(
+    {
+        RPCStatusCode.UNAVAILABLE,
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+        RPCStatusCode.CANCELLED,
+    }
+)
+
+# Every other signal is an exit notice. The converter needs the model that the workflow's handler declares.
+_PAYLOADS: Mapping[str, type[BaseModel]] = {"attempt_settled": AttemptSettled, "released": Released}
+
+
+@dataclass(slots=True)
+class _Answers:
+    delivered: list[DueIntent] = field(default_factory=list)
+    not_found: list[DueIntent] = field(default_factory=list)
+    failed: list[DueIntent] = field(default_factory=list)
+    error: str | None = None
+
+
+class Relay:
+    """Takes intents from the database in pages, signals their workflows and settles them.
+
+    Several may run on one database. The client's data converter must be pydantic's.
+    """
+
+    def __init__(self, database: Database, client: Client, clock: Clock) -> None:
+        self._database = database
+        self._client = client
+        self._clock = clock
+        self._awake = asyncio.Event()
+        self._temporal_is_away = False
+
+    def wake(self) -> None:
+        """Look for intents now rather than at the next round; called after an ingest."""
+        self._awake.set()
+
+    async def drain(self) -> int:
+        """Deliver everything that is due now; what Temporal does not take is put off.
+
+        Returns:
+            How many signals Temporal accepted.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached.
+        """
+        delivered = 0
+        self._temporal_is_away = False
+        # The look is a read, so that an idle relay never asks for SQLite's one write lock.
+        while not self._temporal_is_away and await self._is_something_due():
+            async with self._database.write() as session:
+                expanded = await expand_broadcast(session, now=self._clock())
+                page = await take_due(session, now=self._clock())
+            if page:
+                delivered += await self._deliver(page)
+            elif not expanded:
+                break  # another relay holds what is due
+        return delivered
+
+    async def next_due_at(self) -> datetime | None:
+        """When the earliest pending intent is due, for whoever moves a clock."""
+        async with self._database.read() as session:
+            return await next_try_at(session)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Deliver until `stop` is set, resting longer and longer while Temporal or the database is away."""
+        failures = 0
+        while not stop.is_set():
+            self._awake.clear()
+            try:
+                await self.drain()
+            except (DatabaseUnavailableError, SQLAlchemyError, OSError) as exc:
+                # The text of a database error can hold parameters; its kind says enough here.
+                _log.warning("relay: the database is away (%s)", type(exc).__name__)
+                failures += 1
+            else:
+                failures = failures + 1 if self._temporal_is_away else 0
+            if failures:
+                # A wake-up must not shorten the pause: the other side is down whatever comes in.
+                await _first_of(min(LOOK_EVERY * 2 ** (failures - 1), _LONGEST_PAUSE), stop)
+            else:
+                await _first_of(LOOK_EVERY, stop, self._awake)
+
+    async def _is_something_due(self) -> bool:
+        due_at = await self.next_due_at()
+        return due_at is not None and due_at <= self._clock()
+
+    async def _deliver(self, page: list[DueIntent]) -> int:
+        answers = _Answers()
+        limit = asyncio.Semaphore(IN_FLIGHT)
+
+        async def deliver(intent: DueIntent) -> None:
+            async with limit:
+                if self._temporal_is_away:
+                    answers.failed.append(intent)
+                else:
+                    await self._signal(intent, answers)
+
+        await asyncio.gather(*(deliver(intent) for intent in page))
+        now = self._clock()
+        async with self._database.write() as session:
+            await settle_delivered(session, [intent.id for intent in answers.delivered], now=now)
+            if answers.not_found:
+                await settle_not_found(session, answers.not_found, now=now)
+            await put_off(session, answers.failed, now=now)
+        if answers.error is not None:
+            _log.warning("relay: %d signals put off (%s)", len(answers.failed), answers.error)
+        return len(answers.delivered)
+
+    async def _signal(self, intent: DueIntent, answers: _Answers) -> None:
+        try:
+            payload = _PAYLOADS.get(intent.signal, ExitNotice).model_validate(intent.payload)
+            handle = self._client.get_workflow_handle(intent.enrollment_id)
+            await handle.signal(intent.signal, payload, rpc_timeout=_ANSWER_WITHIN)
+        except RPCError as exc:
+            if exc.status is RPCStatusCode.NOT_FOUND:
+                answers.not_found.append(intent)
+                return
+            answers.failed.append(intent)
+            answers.error = exc.status.name
+            self._temporal_is_away = self._temporal_is_away or exc.status in _AWAY
+        except RuntimeError as exc:
+            # A lazy client that cannot connect.
+            answers.failed.append(intent)
+            answers.error = type(exc).__name__
+            self._temporal_is_away = True
+        except ValidationError as exc:
+            # Never lost, even if nobody can read it before the code is mended.
+            answers.failed.append(intent)
+            answers.error = type(exc).__name__
+        else:
+            answers.delivered.append(intent)
+
+
+async def _first_of(seconds: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, at most so many seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,8 @@
+"""The command line's door: `python starter.py --help` lists what it does."""
+
+import sys
+
+from cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())
