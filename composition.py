@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from observability import route_temporal_logs
 from settings import Settings
 from storage.engine import Database
 from storage.schema import ensure_current
@@ -118,6 +119,7 @@ async def connect(address: str | None = None) -> "Client":
 
     from workflows.plugin import RekindlePlugin  # noqa: PLC0415 - as above
 
+    route_temporal_logs()
     options = ClientConfig.load_client_connect_config()
     options["target_host"], namespace = temporal_place(address)
     try:

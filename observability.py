@@ -4,6 +4,7 @@ Redaction is the last thing that happens before a line is written, so it covers 
 every traceback, whoever logged it. It is a net, not a licence: code logs ids and codes, never names, numbers or texts.
 """
 
+import contextlib
 import datetime as dt
 import logging
 import re
@@ -170,3 +171,26 @@ def _renderer(fmt: str) -> structlog.typing.Processor:
     return structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
     )
+
+
+def route_temporal_logs() -> None:
+    """Send what Temporal's native core says through Python's logging, and so through the same cleaning.
+
+    By itself it writes to stdout, where a command's one JSON document must stand alone. Call it before the process's
+    first client or worker; later calls change nothing.
+    """
+    # Commands that only read the database must not wait for Temporal's libraries to load.
+    from temporalio.runtime import (  # noqa: PLC0415
+        LogForwardingConfig,
+        LoggingConfig,
+        Runtime,
+        TelemetryConfig,
+        TelemetryFilter,
+    )
+
+    logging_config = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+    )
+    with contextlib.suppress(RuntimeError):
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logging_config)))

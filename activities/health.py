@@ -69,8 +69,8 @@ async def _ask_whatsapp(
     """The templates, and whether the credential works; None where nobody could say."""
     try:
         token = services.number_token(parts.number)
-        listed = await services.whatsapp.templates(parts.number.waba_id, token)
-        await services.whatsapp.phone_number(parts.number.phone_number_id, token)
+        listed = await services.whatsapp.templates(parts.number.waba_id, token, endpoint=parts.number.endpoint)
+        await services.whatsapp.phone_number(parts.number.phone_number_id, token, endpoint=parts.number.endpoint)
     except CredentialRefused as error:
         faults.append(str(error))
         return None, False

@@ -57,6 +57,7 @@ class _Claimed:
     message: Outgoing
     phone_number_id: str
     token: str
+    endpoint: str | None
 
 
 class SendActivities:
@@ -73,7 +74,10 @@ class SendActivities:
             return claimed
         try:
             response = await self._services.whatsapp.send(
-                claimed.phone_number_id, claimed.token, claimed.message.body(claimed.attempt_id)
+                claimed.phone_number_id,
+                claimed.token,
+                claimed.message.body(claimed.attempt_id),
+                endpoint=claimed.endpoint,
             )
         except ProviderError as error:
             return await self._not_accepted(ask, claimed, error, now=started_at())
@@ -125,8 +129,9 @@ class SendActivities:
             )
             if attempt_id is None:
                 return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
+            number = facts.number
             return _Claimed(
-                attempt_id, message, facts.number.phone_number_id, self._services.number_token(facts.number)
+                attempt_id, message, number.phone_number_id, self._services.number_token(number), number.endpoint
             )
 
     async def _accepted(

@@ -19,7 +19,7 @@ from cli.run import use_clock
 
 _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("cli.stack", "Run the embedded stack until Ctrl-C: Temporal, worker, gateway and sandbox."),
-    "demo": ("cli.stack", "See a win-back run, from launch to report, with no account anywhere."),
+    "demo": ("cli.simulation.command", "See a win-back run, from launch to report, with no account anywhere."),
     "store": ("cli.store", "Add, list and check stores with their numbers and shops."),
     "validate": ("cli.validate", "Read a journey file and list everything that is wrong with it."),
     "simulate": ("cli.simulation.command", "Run journeys against a file of orders on a virtual clock."),

@@ -55,7 +55,9 @@ async def _whatsapp(parts: StoreParts, providers: Providers, token: str) -> list
 
     found = []
     try:
-        health = await providers.whatsapp.phone_number(parts.number.phone_number_id, token)
+        health = await providers.whatsapp.phone_number(
+            parts.number.phone_number_id, token, endpoint=parts.number.endpoint
+        )
     except ProviderError as error:
         found.append(Finding(subject="whatsapp number", state="fault", text=provider_line(error)))
     else:
@@ -74,7 +76,7 @@ async def _whatsapp(parts: StoreParts, providers: Providers, token: str) -> list
         text = f"sending is paused: {parts.number.paused_reason}"
         found.append(Finding(subject="whatsapp number", state="fault", text=text, advice=advice))
     try:
-        listed = await providers.whatsapp.templates(parts.number.waba_id, token)
+        listed = await providers.whatsapp.templates(parts.number.waba_id, token, endpoint=parts.number.endpoint)
     except ProviderError as error:
         found.append(Finding(subject="whatsapp templates", state="fault", text=provider_line(error)))
     else:

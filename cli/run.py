@@ -24,6 +24,9 @@ from storage.stores import StoreParts, UnknownStoreError, all_stores, find_store
 if TYPE_CHECKING:
     from activities.services import Services
 
+UNDELIVERED = "Temporal cannot be reached: no more messages are sent, and the gateway tells the workflows later"
+"""Of events that are stored and wait for their signals to go out."""
+
 _LET_THE_RUNTIME_END_S = 0.02
 
 _clock: contextvars.ContextVar[Callable[[], datetime]] = contextvars.ContextVar("clock", default=system_clock)

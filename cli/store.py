@@ -48,6 +48,9 @@ def add(
     portfolio_id: Annotated[str | None, typer.Option(help="Meta's id of the business portfolio.")] = None,
     shop_domain: Annotated[str | None, typer.Option(help="Such as example.myshopify.com.")] = None,
     shop_endpoint: Annotated[str | None, typer.Option(help="Another address of the shop: a sandbox's.")] = None,
+    whatsapp_endpoint: Annotated[
+        str | None, typer.Option(help="Another address of WhatsApp's API: a sandbox's.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Renew an existing store, secrets included.")] = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
@@ -68,6 +71,7 @@ def add(
         "portfolio_id": portfolio_id,
         "shop_domain": shop_domain,
         "shop_endpoint": shop_endpoint,
+        "whatsapp_endpoint": whatsapp_endpoint,
     }
     return execute(lambda run: _add(run, given, from_file, replace=replace), as_json=as_json, store=None, debug=debug)
 

@@ -31,7 +31,7 @@ _FACTS: Final = {
     "waba_id": "WhatsApp Business Account id",
     "shop_domain": "shop domain (such as example.myshopify.com)",
 }
-_OPTIONAL: Final = ("region", "portfolio_id", "shop_endpoint", "salt")
+_OPTIONAL: Final = ("region", "portfolio_id", "shop_endpoint", "whatsapp_endpoint", "salt")
 _ENVIRONMENT: Final = "REKINDLE_STORE_"
 
 _LARGEST_FILE: Final = 64 * 1024
@@ -75,6 +75,7 @@ def read_new_store(given: Mapping[str, Any], from_file: Path | None) -> NewStore
         shop_token=facts["shop_token"].strip(),
         shop_webhook_secrets=(facts["shop_webhook_secret"].strip(),),
         shop_endpoint=facts.get("shop_endpoint"),
+        whatsapp_endpoint=facts.get("whatsapp_endpoint"),
         salt=facts.get("salt"),
     )
 
@@ -132,7 +133,8 @@ def _matching(pattern: str, text: str) -> Callable[[str], str | None]:
 def _languages(value: list[str]) -> str | None:
     wrong = [one for one in value if re.fullmatch(r"[a-z]{2,3}(_[A-Z]{2})?", one) is None]
     if wrong or not value:
-        return f"languages: {', '.join(map(repr, wrong)) or 'none'} given; write them as WhatsApp does, such as en or pt_BR"
+        given = ", ".join(map(repr, wrong)) or "nothing"
+        return f"languages: {given} cannot be used; write them as WhatsApp does, such as en or pt_BR"
     return None
 
 
@@ -163,5 +165,6 @@ _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
         "{value!r} is not the shop's permanent domain, such as example.myshopify.com",
     ),
     "shop_endpoint": _matching(r"https?://\S+", "shop_endpoint must start with https:// or http://"),
+    "whatsapp_endpoint": _matching(r"https?://\S+", "whatsapp_endpoint must start with https:// or http://"),
     "salt": _salt,
 }

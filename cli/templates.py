@@ -69,7 +69,7 @@ async def _sync(run: Run, database: Database, parts: StoreParts) -> None:
 
     token = run.cipher.decrypt(parts.number.token_secret)
     async with providers_from(run.settings) as providers:
-        listed = await providers.whatsapp.templates(parts.number.waba_id, token)
+        listed = await providers.whatsapp.templates(parts.number.waba_id, token, endpoint=parts.number.endpoint)
     async with database.write() as session:
         await mirror(session, parts.number.waba_id, [template_facts(one) for one in listed], now=run.clock())
 

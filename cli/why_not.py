@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli.connections import shop_access
 from cli.documents import WhyNotDocument
 from cli.failures import DONE, NOT_FOUND, Failure, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
@@ -16,7 +17,6 @@ from cli.people import (
     show_verdict,
     verdict,
 )
-from cli.connections import shop_access
 from cli.run import Run, execute
 from composition import providers_from
 from models.tables import Customer
@@ -58,7 +58,7 @@ async def _why_not(run: Run, name: str, written: str) -> int:
         async with database.read() as session:
             customer = await find_person(session, parts.id, phone)
             if customer is None:
-                    asked = ", the shop's own list included" if refreshed else ""
+                asked = ", the shop's own list included" if refreshed else ""
                 raise Failure(
                     f"no customer of {parts.store.slug} has the number {mask_phone(phone)}{asked}", code=NOT_FOUND
                 )

@@ -26,7 +26,7 @@ router = APIRouter()
 _LONGEST_ID = 64
 _LONGEST_KEY = 128
 _LONGEST_WORD = 40
-_LARGEST_TOTAL = 2**31 - 1
+_LARGEST_TOTAL = 2**63 - 1
 
 
 @router.post("/webhooks/shopify")

@@ -7,7 +7,7 @@ beside its currency; secrets are ciphertext (`*_secret`); phones, names and text
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Index, Text, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from models.columns import UtcDateTime, Word
@@ -58,7 +58,7 @@ class Store(SQLModel, table=True):
 
 
 class Number(SQLModel, table=True):
-    """A WhatsApp business number of a store, under its WABA and portfolio."""
+    """A WhatsApp business number of a store, under its WABA and portfolio; `endpoint` is set for a sandbox's."""
 
     __tablename__ = "number"
     id: int | None = Field(default=None, primary_key=True)
@@ -69,6 +69,7 @@ class Number(SQLModel, table=True):
     token_secret: str
     app_secret: str
     verify_token_secret: str
+    endpoint: str | None = None
     paused_reason: str | None = None
     credential_ok: bool = True
     quality: str | None = None
@@ -137,7 +138,7 @@ class Customer(SQLModel, table=True):
     erased_at: datetime | None = _moment_or_none()
     last_order_external_id: str | None = Field(default=None, max_length=64)
     last_order_at: datetime | None = _moment_or_none()
-    last_order_minor: int | None = None
+    last_order_minor: int | None = Field(default=None, sa_type=BigInteger)
     last_order_currency: str | None = Field(default=None, max_length=3)
     last_inbound_at: datetime | None = _moment_or_none()
 
@@ -153,7 +154,7 @@ class Order(SQLModel, table=True):
     external_id: str = Field(max_length=64)
     ordered_at: datetime = _moment(index=True)
     updated_at: datetime = _moment()
-    total_minor: int
+    total_minor: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)
     test: bool = False
     cancelled_at: datetime | None = _moment_or_none()
@@ -357,7 +358,7 @@ class Enrollment(SQLModel, table=True):
     stage: int = 0
     due_at: datetime | None = _moment_or_none()
     hold_reason: HoldReason | None = _word(HoldReason, default=None)
-    hold_key: str | None = Field(default=None, max_length=200)
+    hold_key: str | None = Field(default=None, max_length=700)
     exit_reason: ExitReason | None = _word(ExitReason, default=None)
     exit_event_id: int | None = Field(default=None, foreign_key="customer_event.id")
     closed_at: datetime | None = _moment_or_none()
@@ -514,7 +515,7 @@ class SignalIntent(SQLModel, table=True):
     )
     id: int | None = Field(default=None, primary_key=True)
     enrollment_id: str | None = Field(default=None, max_length=40, index=True)
-    broadcast_key: str | None = Field(default=None, max_length=200)
+    broadcast_key: str | None = Field(default=None, max_length=700)
     signal: str = Field(max_length=40)
     payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
     created_at: datetime = _moment()

@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.sqlite_connection import TAKE_WRITE_LOCK, SqliteConnection
+
 _BUSY_TIMEOUT_MS = 30_000
 _WRITES = "rekindle_writes"
 
@@ -39,21 +41,28 @@ class Database:
 
     Args:
         url: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`.
+        throwaway: the file will be deleted when its process ends, so a commit need not wait for the disk. For a
+            simulation's database only: after a power cut it may be broken.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, throwaway: bool = False) -> None:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.shown_url = parsed.render_as_string(hide_password=True)
         if self.is_sqlite and parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {} if self.is_sqlite else {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True}
-        self.engine: AsyncEngine = create_async_engine(url, **options)
+        options: dict[str, Any] = {"pool_size": 10, "max_overflow": 10}
+        if self.is_sqlite:
+            options["connect_args"] = {"async_creator_fn": SqliteConnection}
+        else:
+            options["pool_pre_ping"] = True
+        # SQLAlchemy's error texts would repeat the parameters, which are people's numbers and words.
+        self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True, **options)
         # One writer at a time is SQLite's rule. Queueing in the process is fair and costs nothing, whereas SQLite's
         # own busy handler sleeps and starves; other processes still meet the busy time-out.
         self._writer = asyncio.Lock() if self.is_sqlite else None
         if self.is_sqlite:
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self.engine.sync_engine, "connect", _prepare_throwaway if throwaway else _prepare_durable)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     @asynccontextmanager
@@ -96,15 +105,28 @@ class Database:
         await self.engine.dispose()
 
 
-def _prepare_sqlite(dbapi_connection: Any, _record: Any) -> None:
+def _prepare_durable(dbapi_connection: Any, _record: Any) -> None:
+    _prepare_sqlite(dbapi_connection, synchronous="FULL")
+
+
+def _prepare_throwaway(dbapi_connection: Any, _record: Any) -> None:
+    _prepare_sqlite(dbapi_connection, synchronous="OFF")
+
+
+def _prepare_sqlite(dbapi_connection: Any, *, synchronous: str) -> None:
     # The driver must not open transactions by itself: `_begin_sqlite` does.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={_BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+    for pragma in (
+        "journal_mode=WAL",
+        f"synchronous={synchronous}",
+        f"busy_timeout={_BUSY_TIMEOUT_MS}",
+        "foreign_keys=ON",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql(TAKE_WRITE_LOCK if writes else "BEGIN")

@@ -40,14 +40,14 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
     journey.state_reason = reason
     session.add(journey)
     await session.flush()
-    await session.execute(
+    await session.exec(
         update(Launch)
         .where(col(Launch.journey_id) == journey.id, col(Launch.state).not_in([LaunchState.DONE, LaunchState.FAILED]))
         .values(state=LaunchState.FAILED, error="journey stopped", finished_at=now)
         .execution_options(synchronize_session=False)
     )
-    removed = await session.execute(delete(Paced).where(col(Paced.journey_id) == journey.id))
-    return int(removed.rowcount)  # type: ignore[attr-defined]
+    removed = await session.exec(delete(Paced).where(col(Paced.journey_id) == journey.id))
+    return int(removed.rowcount)
 
 
 async def stop_page(session: AsyncSession, journey_id: int, *, after: int, now: datetime) -> tuple[int, int | None]:
@@ -91,10 +91,10 @@ async def stop_customer(
     ).first()
     if enrollment is not None:
         await _tell(session, [enrollment], ExitReason.STOPPED_BY_STAFF, now=now)
-    removed = await session.execute(
+    removed = await session.exec(
         delete(Paced).where(col(Paced.journey_id) == journey_id, col(Paced.customer_id) == customer_id)
     )
-    return enrollment, bool(removed.rowcount)  # type: ignore[attr-defined]
+    return enrollment, bool(removed.rowcount)
 
 
 async def _tell(session: AsyncSession, enrollments: Sequence[Enrollment], reason: ExitReason, *, now: datetime) -> int:

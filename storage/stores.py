@@ -37,6 +37,7 @@ class NewStore:
     shop_token: str
     shop_webhook_secrets: tuple[str, ...]
     shop_endpoint: str | None = None
+    whatsapp_endpoint: str | None = None
     salt: str | None = None
 
 
@@ -107,6 +108,7 @@ async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now
             token_secret=cipher.encrypt(new.whatsapp_token),
             app_secret=cipher.encrypt(new.whatsapp_app_secret),
             verify_token_secret=cipher.encrypt(new.whatsapp_verify_token),
+            endpoint=new.whatsapp_endpoint,
         )
     )
     session.add(
@@ -138,6 +140,7 @@ async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher) -
     number.token_secret = cipher.encrypt(new.whatsapp_token)
     number.app_secret = cipher.encrypt(new.whatsapp_app_secret)
     number.verify_token_secret = cipher.encrypt(new.whatsapp_verify_token)
+    number.endpoint = new.whatsapp_endpoint
     number.credential_ok = shop.credential_ok = True
     kept = [
         secret

@@ -28,6 +28,7 @@ from cli.simulation.world import PHONE_NUMBER_ID, SHOP_DOMAIN, WABA_ID, World, b
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
 from models.journey import JourneyDefinition
+from observability import route_temporal_logs
 from providers.llm.client import LlmClient
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
@@ -75,6 +76,7 @@ class Parts:
 @asynccontextmanager
 async def running_parts(options: Options) -> AsyncIterator[Parts]:
     """Start everything; the clock stands at the opening when the block begins."""
+    route_temporal_logs()
     async with AsyncExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rekindle-")))
         env = await stack.enter_async_context(
@@ -91,7 +93,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         world = build_world(
             options.orders, as_of=options.as_of, opening=opening, zone=zone, token=_TOKEN, secret=_SECRET
         )
-        database = Database(f"sqlite+aiosqlite:///{directory}/simulation.db")
+        database = Database(f"sqlite+aiosqlite:///{directory}/simulation.db", throwaway=True)
         stack.push_async_callback(database.close)
         await database.create_tables()
         cipher = Cipher([new_key()])

@@ -59,6 +59,8 @@ _UNAUTHORIZED: Final = 401
 class WhatsAppClient:
     """The Cloud API for any number, with the caller's token.
 
+    Every call may name an `endpoint` of its own: a number of the sandbox lives elsewhere than Meta's.
+
     Args:
         http: a client whose pool is shared by the whole process; its own base URL and headers are not used.
         base_url: where the Graph API listens.
@@ -75,10 +77,13 @@ class WhatsAppClient:
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._http = http
-        self._root = f"{base_url.rstrip('/')}/{version}"
+        self._base_url = base_url
+        self._version = version
         self._timeout = timeout
 
-    async def send(self, phone_number_id: str, token: str, body: SendTemplate | SendText) -> SendResponse:
+    async def send(
+        self, phone_number_id: str, token: str, body: SendTemplate | SendText, *, endpoint: str | None = None
+    ) -> SendResponse:
         """Post one message; a return means that Meta took it, which is not delivery.
 
         Raises:
@@ -89,13 +94,15 @@ class WhatsAppClient:
             OutcomeUnknown: it may have been taken; posting it again may send it twice.
             BadAnswer: a success status without a message id: it was probably taken.
         """
-        answer = await self._request("send", "POST", f"{phone_number_id}/messages", token, json_body=body.payload())
+        answer = await self._request(
+            "send", "POST", f"{phone_number_id}/messages", token, json_body=body.payload(), endpoint=endpoint
+        )
         try:
             return SendResponse.model_validate(_json(answer))
         except ValidationError:
             raise _misread("send", answer) from None
 
-    async def templates(self, waba_id: str, token: str) -> list[Template]:
+    async def templates(self, waba_id: str, token: str, *, endpoint: str | None = None) -> list[Template]:
         """All templates of a WABA, every language of each, from all pages.
 
         An entry without an id, a name and a language is left out: nothing can be sent with it.
@@ -106,7 +113,9 @@ class WhatsAppClient:
         found: list[Template] = []
         params = {"fields": _TEMPLATE_FIELDS, "limit": str(_PAGE_SIZE)}
         for _ in range(_MOST_PAGES):
-            answer = await self._request("templates", "GET", f"{waba_id}/message_templates", token, params=params)
+            answer = await self._request(
+                "templates", "GET", f"{waba_id}/message_templates", token, params=params, endpoint=endpoint
+            )
             try:
                 page = TemplatePage.model_validate(_json(answer))
             except ValidationError:
@@ -118,13 +127,15 @@ class WhatsAppClient:
             params["after"] = after
         raise BadAnswer(service="whatsapp", operation="templates", detail="the list of templates does not end")
 
-    async def phone_number(self, phone_number_id: str, token: str) -> PhoneNumberHealth:
+    async def phone_number(self, phone_number_id: str, token: str, *, endpoint: str | None = None) -> PhoneNumberHealth:
         """How the business number is doing.
 
         Raises:
             ProviderError: as for `send`; nothing has an effect here.
         """
-        answer = await self._request("phone_number", "GET", phone_number_id, token, params={"fields": _HEALTH_FIELDS})
+        answer = await self._request(
+            "phone_number", "GET", phone_number_id, token, params={"fields": _HEALTH_FIELDS}, endpoint=endpoint
+        )
         try:
             return PhoneNumberHealth.model_validate(_json(answer))
         except ValidationError:
@@ -139,6 +150,7 @@ class WhatsAppClient:
         *,
         params: Mapping[str, str] | None = None,
         json_body: dict[str, Any] | None = None,
+        endpoint: str | None = None,
     ) -> httpx.Response:
         if not (token and token.isascii() and token.isprintable()):
             # Such a header cannot be written, and the exception that says so would quote it.
@@ -147,7 +159,7 @@ class WhatsAppClient:
         try:
             answer = await self._http.request(
                 method,
-                f"{self._root}/{path}",
+                f"{(endpoint or self._base_url).rstrip('/')}/{self._version}/{path}",
                 params=params,
                 json=json_body,
                 headers={"Authorization": f"Bearer {token}"},

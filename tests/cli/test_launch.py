@@ -1,0 +1,213 @@
+"""Launching, looking, and stopping, end to end on a real Temporal server with the sandbox as the world."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState, LaunchState
+from models.tables import Enrollment, Journey, Launch
+from sandbox.shopify.state import ALL_SCOPES
+from tests.cli.conftest import Scene
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+async def _rows(scene: Scene, model: Any) -> list[Any]:
+    async with scene.database.read() as session:
+        return list(await session.exec(select(model)))
+
+
+async def _until_closed(scene: Scene, count: int) -> list[Enrollment]:
+    for _ in range(200):
+        rows = [row for row in await _rows(scene, Enrollment) if row.state is EnrollmentState.CLOSED]
+        if len(rows) == count:
+            return rows
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{count} enrollments did not close")
+
+
+async def test_a_launch_starts_everybody_once_however_often_it_runs(world: Scene, journey_file: Path) -> None:
+    """The first run enrolls who qualifies, the second finds them in it, and the account adds up both times."""
+    for number in range(1, 6):
+        world.customer(number)
+    world.customer(6, consent=ConsentState.NEVER_SUBSCRIBED)
+    world.customer(7, days_ago=10)
+    first = await world.spawn("launch", str(journey_file), "--yes", "--json")
+    assert first.code == 0, first.err
+    audience = json.loads(first.out)["audience"]
+    assert (audience["considered"], audience["entered"], audience["skipped"]["no_consent"]) == (6, 5, 1)
+    second = await world.run("launch", str(journey_file), "--yes", "--json")
+    again = json.loads(second.out)["audience"]
+    assert (second.code, again["entered"]) == (0, 0)
+    assert sum(again["skipped"].values()) == again["considered"] == 6
+    assert len(await _rows(world, Enrollment)) == 5
+    assert world.whatsapp is not None
+    for _ in range(100):
+        if len(world.whatsapp.books.messages) == 5:
+            break
+        await asyncio.sleep(0.05)
+    assert len(world.whatsapp.books.messages) == 5
+
+
+async def test_two_launches_at_once_enroll_nobody_twice(world: Scene, journey_file: Path) -> None:
+    """Each says what it did; together they enrolled everybody once."""
+    for number in range(1, 31):
+        world.customer(number)
+    answers = await asyncio.gather(
+        *(world.spawn("launch", str(journey_file), "--yes", "--json") for _ in range(2))
+    )
+    assert [answer.code for answer in answers] == [0, 0], [answer.err for answer in answers]
+    assert sum(json.loads(answer.out)["audience"]["entered"] for answer in answers) == 30
+    rows = await _rows(world, Enrollment)
+    assert len(rows) == len({row.customer_id for row in rows}) == 30
+
+
+async def test_pacing_holds_over_two_launches(world: Scene, journey_file: Path) -> None:
+    """The day's number is the journey's, not a launch's; the rest is given later days."""
+    journey_file.write_text(journey_file.read_text().replace("{hours", "{max_per_day: 3, hours"))
+    for number in range(1, 8):
+        world.customer(number)
+    first = json.loads((await world.run("launch", str(journey_file), "--yes", "--json", "--limit", "2")).out)
+    second = json.loads((await world.run("launch", str(journey_file), "--yes", "--json")).out)
+    assert (first["audience"]["entered"], first["audience"]["skipped"]["limit"]) == (2, 5)
+    assert (second["audience"]["entered"], second["audience"]["paced"]) == (1, 4)
+    assert list(second["entrants_by_day"].values()) == [1, 3, 1]
+
+
+async def test_stop_ends_the_journey_for_everybody_and_a_launch_wakes_it(world: Scene, journey_file: Path) -> None:
+    """All who are in it end with `journey_stopped` without a gateway; launched again it is active again."""
+    for number in range(1, 4):
+        world.customer(number)
+    assert (await world.run("launch", str(journey_file), "--yes")).code == 0
+    stopped = await world.run("stop", "quiet", "--yes", "--json")
+    assert (stopped.code, json.loads(stopped.out)["told"], json.loads(stopped.out)["delivered"]) == (0, 3, True)
+    closed = await _until_closed(world, 3)
+    assert {row.exit_reason for row in closed} == {ExitReason.JOURNEY_STOPPED}
+    again = await world.run("stop", "quiet", "--yes", "--json")
+    assert (again.code, json.loads(again.out)["told"]) == (0, 0)
+    (journey,) = await _rows(world, Journey)
+    assert journey.state is JourneyState.STOPPED
+    world.customer(4)
+    assert (await world.run("launch", str(journey_file), "--yes")).code == 0
+    (journey,) = await _rows(world, Journey)
+    assert journey.state is JourneyState.ACTIVE
+
+
+async def test_stop_for_one_customer_leaves_the_others_in(world: Scene, journey_file: Path) -> None:
+    """Only that customer's enrollment ends, as `stopped_by_staff`; for somebody who is not in it nothing is found."""
+    for number in range(1, 4):
+        world.customer(number)
+    await world.run("launch", str(journey_file), "--yes")
+    assert (await world.run("stop", "quiet", "--customer", "07700 900002", "--yes")).code == 0
+    (closed,) = await _until_closed(world, 1)
+    assert closed.exit_reason is ExitReason.STOPPED_BY_STAFF
+    assert (await world.run("stop", "quiet", "--customer", "07700 900002", "--yes")).code == 3
+
+
+async def test_a_launch_lists_every_reason_why_it_cannot_start(world: Scene, journey_file: Path) -> None:
+    """Templates, coupon and the order wall are all named, and nothing is stored."""
+    world.shop.scopes = ALL_SCOPES - {"read_all_orders"}
+    text = journey_file.read_text().replace("inactive_days: 60", "inactive_days: 61")
+    text = text.replace("template: winback_hello", "template: winback_pending", 1)
+    tail = "  - after: 1d\n    message: {template: no_such, language: en, variables: {'1': '{coupon.code}'}}\nsending"
+    journey_file.write_text(f"coupon: {{code: GONE10}}\n{text.replace('sending', tail, 1)}")
+    answer = await world.run("launch", str(journey_file), "--yes")
+    assert answer.code == 1
+    assert "winback_pending (en) is not approved" in answer.err
+    assert "no_such (en) does not exist" in answer.err
+    assert "GONE10 does not exist" in answer.err
+    assert "last 60 days" in answer.err
+    assert await _rows(world, Journey) == []
+
+
+async def test_a_refused_credential_stops_a_launch(world: Scene, journey_file: Path) -> None:
+    """Both services are named, in lines without a token."""
+    world.shop.token = "another"
+    answer = await world.run("launch", str(journey_file), "--yes")
+    assert answer.code == 1
+    assert "shopify shop: credential refused" in answer.err
+    assert "shop-token" not in answer.err
+
+
+async def test_a_launch_without_terminal_and_yes_does_nothing(world: Scene, journey_file: Path) -> None:
+    """The question cannot be asked, which is a matter of usage."""
+    world.customer(1)
+    answer = await world.spawn("launch", str(journey_file), stdin=b"y\n")
+    assert (answer.code, answer.out) == (2, "")
+    assert "--yes" in answer.err
+    assert await _rows(world, Launch) == []
+
+
+async def test_a_declined_launch_leaves_nobody_enrolled(
+    world: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row says that it was declined; the journey is not active."""
+    world.customer(1)
+    monkeypatch.setattr("cli.launch.require_terminal", lambda **_: None)
+    monkeypatch.setattr("cli.run.Run.confirm", lambda *_: False)
+    answer = await world.run("launch", str(journey_file))
+    assert answer.code == 1
+    assert "1 customers considered" in answer.out
+    (launch,), (journey,) = await _rows(world, Launch), await _rows(world, Journey)
+    assert (launch.state, launch.error, journey.state) == (LaunchState.FAILED, "declined", JourneyState.DRAFT)
+    assert await _rows(world, Enrollment) == []
+
+
+async def test_only_new_leaves_out_who_was_in_it(world: Scene, journey_file: Path) -> None:
+    """A customer whose re-entry would be allowed stays out with --only-new."""
+    world.customer(1)
+    await world.run("launch", str(journey_file), "--yes")
+    await world.run("stop", "quiet", "--yes")
+    await _until_closed(world, 1)
+    world.customer(2)
+    async with world.database.write() as session:
+        for row in await session.exec(select(Enrollment)):
+            row.entered_at = row.entered_at.replace(year=row.entered_at.year - 1)
+            row.entry_key = "an older order"
+            session.add(row)
+    answer = await world.run("launch", str(journey_file), "--yes", "--only-new", "--json")
+    audience = json.loads(answer.out)["audience"]
+    assert (audience["entered"], audience["skipped"]["re_entry"]) == (1, 1)
+
+
+async def test_history_saves_what_temporal_knows(world: Scene, journey_file: Path, tmp_path: Path) -> None:
+    """The file is a history that holds neither name nor number; an unknown workflow is not found."""
+    world.customer(1)
+    await world.run("launch", str(journey_file), "--yes")
+    (enrollment,) = await _rows(world, Enrollment)
+    out = tmp_path / "history.json"
+    assert (await world.run("history", enrollment.id, "--out", str(out))).code == 0
+    assert json.loads(out.read_text())["events"][0]["eventType"] == "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED"
+    assert "447700900001" not in out.read_text()
+    assert (await world.run("history", "enr-none", "--out", str(out))).code == 3
+
+
+async def test_status_tells_the_story_of_a_launched_customer(world: Scene, journey_file: Path) -> None:
+    """Any writing of the number finds the customer, with the first message sent and the second due."""
+    world.customer(1)
+    await world.run("launch", str(journey_file), "--yes")
+    for _ in range(100):
+        (enrollment,) = await _rows(world, Enrollment)
+        if enrollment.stage == 1:
+            break
+        await asyncio.sleep(0.05)
+    for written in ("07700 900001", "+44 7700 900001", "0044 (0)7700-900001"):
+        answer = await world.run("status", written, "--json")
+        assert answer.code == 0, answer.err
+    (told,) = json.loads(answer.out)["enrollments"]
+    assert (told["state"], told["stage"], told["next_action"]["text"]) == ("waiting", 2, "message 2 of 2 is due")
+    assert told["messages"][0]["text"].startswith("Hi friend")
+
+
+async def test_doctor_finds_a_stack_well_but_for_its_gateway(world: Scene, journey_file: Path) -> None:
+    """Everything that runs is ok; the gateway that does not is the one fault, and the exit code says so."""
+    await world.run("launch", str(journey_file), "--yes")
+    answer = await world.run("doctor", "--json")
+    findings = json.loads(answer.out)["findings"]
+    assert [one["subject"] for one in findings if one["state"] == "fault"] == ["gateway"]
+    assert answer.code == 1
+    assert {"subject": "worker", "state": "ok", "text": "rekindle is polled", "advice": None} in findings
