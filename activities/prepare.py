@@ -12,12 +12,14 @@ from activities.purchases import purchases_of
 from activities.services import Services, started_at
 from models.enums import ExitReason, SkipReason
 from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
+from models.tables import CustomerEvent
 from policies.message_text import VariableMissing, render
 from policies.schedule import window_end
 from storage.enrollments import EnrollmentFacts, close_enrollment, enrollment_facts, locked_facts
 from storage.events import first_exit_event
 from storage.orders import OrderFacts, apply_order
-from storage.sends import SETTLED, Draft, ensure_send, save_draft
+from storage.sends import SETTLED, Draft, save_draft
+from storage.stages import StageFacts, locked_stage, stage_send
 
 _SOURCE = "shopify_check"
 
@@ -37,16 +39,22 @@ class PrepareActivities:
         orders = await purchases_of(self._services, facts)
         coupon = await coupon_for(self._services, facts, now=now) if _needs_coupon(facts, ask.stage) else None
         async with self._services.database.write() as session:
-            facts = await _with_orders(session, ask.enrollment_id, orders, now=now)
-            notice = await exit_notice(session, facts, now=now)
+            scene = await locked_stage(session, ask.enrollment_id, ask.stage, ask.occurrence)
+            facts = scene.enrollment
+            await _apply_orders(session, facts, orders, now=now)
+            # Orders that were news may have brought an exit event that is newer than the scene.
+            notice = (
+                await exit_notice(session, facts, now=now) if orders else notice_of(facts, scene.exit_event, now=now)
+            )
             if notice is not None:
                 return StageResult(step=StageStep.EXIT, exit=notice)
-            return await self._draft(session, facts, ask, coupon, now=now)
+            return self._draft(session, scene, ask, coupon, now=now)
 
-    async def _draft(
-        self, session: AsyncSession, facts: EnrollmentFacts, ask: StageRef, coupon: CouponValue | None, *, now: datetime
+    def _draft(
+        self, session: AsyncSession, scene: StageFacts, ask: StageRef, coupon: CouponValue | None, *, now: datetime
     ) -> StageResult:
-        send = await ensure_send(session, facts, ask.stage, ask.occurrence)
+        facts = scene.enrollment
+        send = stage_send(session, scene, ask.stage, ask.occurrence)
         if send.state in SETTLED:
             return finished_send(facts, ask.stage, send, now=now)
         send.checked_at = now
@@ -74,7 +82,8 @@ class PrepareActivities:
             facts = await enrollment_facts(session, ask.enrollment_id)
         orders = await purchases_of(self._services, facts)
         async with self._services.database.write() as session:
-            facts = await _with_orders(session, ask.enrollment_id, orders, now=now)
+            facts = await locked_facts(session, ask.enrollment_id)
+            await _apply_orders(session, facts, orders, now=now)
             reason = await close_enrollment(session, facts.enrollment, reason=ask.reason, now=now)
             return Concluded(reason=reason)
 
@@ -109,18 +118,20 @@ def _needs_coupon(facts: EnrollmentFacts, stage: int) -> bool:
     return named or message.ai is not None or (message.text is not None and "{coupon." in message.text)
 
 
-async def _with_orders(
-    session: AsyncSession, enrollment_id: str, orders: list[OrderFacts], *, now: datetime
-) -> EnrollmentFacts:
-    facts = await locked_facts(session, enrollment_id)
+async def _apply_orders(
+    session: AsyncSession, facts: EnrollmentFacts, orders: list[OrderFacts], *, now: datetime
+) -> None:
     for order in orders:
         await apply_order(session, facts.customer, order, received_at=now, source=_SOURCE)
-    return facts
 
 
 async def exit_notice(session: AsyncSession, facts: EnrollmentFacts, *, now: datetime) -> ExitNotice | None:
     """The exit event on record, or the end that somebody else gave the enrollment."""
-    event = await first_exit_event(session, facts.enrollment)
+    return notice_of(facts, await first_exit_event(session, facts.enrollment), now=now)
+
+
+def notice_of(facts: EnrollmentFacts, event: CustomerEvent | None, *, now: datetime) -> ExitNotice | None:
+    """The same for an exit event that was read already."""
     if event is not None and event.exit_reason is not None:
         return ExitNotice(reason=event.exit_reason, at=event.occurred_at, event_id=event.id)
     if facts.enrollment.closed_at is not None:

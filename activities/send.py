@@ -15,12 +15,12 @@ from temporalio.exceptions import ApplicationError
 from activities.errors import to_application_error
 from activities.messages import Outgoing, outgoing
 from activities.outcomes import finished_send, finished_stage, hold_key, hold_stage, skip_stage
-from activities.prepare import exit_notice
+from activities.prepare import notice_of
 from activities.reactions import react
 from activities.services import Services, started_at
 from models.enums import AttemptStatus, ExitReason, HoldReason, SendState, TemplateStatus
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
-from models.tables import Send, SendAttempt, Template
+from models.tables import Send
 from models.verdicts import Exit, Hold, Proceed, SkipStage
 from policies.guards import ClaimFacts, before_claim
 from policies.schedule import sending_hours, zone_at
@@ -32,16 +32,14 @@ from storage.sends import (
     SETTLED,
     claim,
     find_send,
-    get_attempt,
     latest_attempt,
-    other_marketing_at,
     record_accepted,
     record_failed,
     record_unknown,
     settle,
-    template_of,
     write_chat,
 )
+from storage.stages import AttemptFacts, StageFacts, locked_attempt, locked_stage
 from storage.statuses import apply_kept_statuses
 from storage.stores import required_id
 
@@ -103,24 +101,21 @@ class SendActivities:
 
     async def _claim(self, ask: StageRef, *, now: datetime) -> _Claimed | StageResult:
         async with self._services.database.write() as session:
-            facts = await locked_facts(session, ask.enrollment_id)
-            send = await find_send(session, ask.enrollment_id, ask.stage, ask.occurrence)
+            scene = await locked_stage(session, ask.enrollment_id, ask.stage, ask.occurrence)
+            facts, send = scene.enrollment, scene.send
             if send is None or send.template_name is None:
                 return StageResult(step=StageStep.STALE)
             if send.state in SETTLED:
                 return finished_send(facts, ask.stage, send, now=now)
             if send.state in (SendState.IN_FLIGHT, SendState.UNKNOWN):
                 return await _nobody_knows(session, facts, send, now=now)
-            notice = await exit_notice(session, facts, now=now)
+            notice = notice_of(facts, scene.exit_event, now=now)
             if notice is not None:
                 return StageResult(step=StageStep.EXIT, exit=notice)
             if facts.customer.phone_synthetic and not self._services.allow_synthetic:
                 return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=ExitReason.UNDELIVERABLE, at=now))
-            template = await template_of(
-                session, facts.number.waba_id, send.template_name, send.template_language or ""
-            )
-            message = outgoing(facts, send, template, now=now)
-            guard = await _claim_facts(session, facts, send, template, uses_template=message.uses_template, now=now)
+            message = outgoing(facts, send, scene.template, now=now)
+            guard = _claim_facts(scene, send, uses_template=message.uses_template, now=now)
             blocked = _obey(session, facts, send, guard, now=now)
             if blocked is not None:
                 return blocked
@@ -138,20 +133,24 @@ class SendActivities:
         self, ask: StageRef, claimed: _Claimed, response: SendResponse, *, now: datetime
     ) -> StageResult:
         async with self._services.database.write() as session:
-            facts = await locked_facts(session, ask.enrollment_id)
-            send, attempt = await _send_and_attempt(session, ask, claimed)
+            known = await _locked_attempt(session, ask, claimed)
+            facts, send, attempt = known.enrollment, known.send, known.attempt
             held = response.status is not MessageStatus.ACCEPTED
-            await record_accepted(session, send, attempt, wamid=response.wamid, held=held, now=now)
-            await write_chat(session, facts, attempt, text=claimed.message.shown, kind=claimed.message.kind, now=now)
+            record_accepted(send, attempt, wamid=response.wamid, held=held, now=now)
+            message, chat = claimed.message, known.conversation_id
+            await write_chat(
+                session, facts, attempt, conversation_id=chat, text=message.shown, kind=message.kind, now=now
+            )
+            finished = finished_stage(facts, ask.stage, StageStep.ACCEPTED, send.settled_at or now)
             await apply_kept_statuses(session, attempt, now=now)
-            return finished_stage(facts, ask.stage, StageStep.ACCEPTED, send.settled_at or now)
+            return finished
 
     async def _not_accepted(
         self, ask: StageRef, claimed: _Claimed, error: ProviderError, *, now: datetime
     ) -> StageResult:
         async with self._services.database.write() as session:
-            facts = await locked_facts(session, ask.enrollment_id)
-            send, attempt = await _send_and_attempt(session, ask, claimed)
+            known = await _locked_attempt(session, ask, claimed)
+            facts, send, attempt = known.enrollment, known.send, known.attempt
             if send.state in SETTLED:
                 # A status was faster than the broken answer and has told the outcome.
                 return finished_send(facts, ask.stage, send, now=now)
@@ -191,13 +190,8 @@ def _try_again(error: ProviderError) -> ApplicationError:
     )
 
 
-async def _send_and_attempt(session: AsyncSession, ask: StageRef, claimed: _Claimed) -> tuple[Send, SendAttempt]:
-    send = await find_send(session, ask.enrollment_id, ask.stage, ask.occurrence)
-    attempt = await get_attempt(session, claimed.attempt_id)
-    if send is None or attempt is None:
-        msg = "a claimed attempt is gone from the database"
-        raise AssertionError(msg)
-    return send, attempt
+async def _locked_attempt(session: AsyncSession, ask: StageRef, claimed: _Claimed) -> AttemptFacts:
+    return await locked_attempt(session, ask.enrollment_id, ask.stage, ask.occurrence, attempt_id=claimed.attempt_id)
 
 
 async def _nobody_knows(session: AsyncSession, facts: EnrollmentFacts, send: Send, *, now: datetime) -> StageResult:
@@ -213,15 +207,8 @@ def _unknown(session: AsyncSession, facts: EnrollmentFacts, *, now: datetime) ->
     return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
 
 
-async def _claim_facts(
-    session: AsyncSession,
-    facts: EnrollmentFacts,
-    send: Send,
-    template: Template | None,
-    *,
-    uses_template: bool,
-    now: datetime,
-) -> ClaimFacts:
+def _claim_facts(scene: StageFacts, send: Send, *, uses_template: bool, now: datetime) -> ClaimFacts:
+    facts, template = scene.enrollment, scene.template
     rules = facts.definition.sending
     moments = [send.checked_at] if rules.approval == "required" else [send.checked_at, send.drafted_at]
     oldest = min((moment for moment in moments if moment is not None), default=None)
@@ -240,7 +227,7 @@ async def _claim_facts(
         template_status=template.status if template is not None else TemplateStatus.UNKNOWN,
         check_age=now - oldest if oldest is not None else timedelta.max,
         smart_sending_days=smart,
-        last_other_marketing_at=await other_marketing_at(session, facts.enrollment) if smart else None,
+        last_other_marketing_at=scene.other_marketing_at if smart else None,
         recent_order_days=rules.recent_order_days,
         last_order_at=facts.customer.last_order_at,
     )

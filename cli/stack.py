@@ -8,6 +8,7 @@ and the day of its first start, while what Rekindle knows stays.
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -53,6 +54,7 @@ _CUSTOMERS: Final = 300
 _SEED: Final = 1
 _TOKEN, _SECRET = "sandbox-token", "sandbox-secret"
 _TEMPORAL_FILE: Final = Path("var/temporal.db")
+_TEMPORAL_PID: Final = Path("var/temporal.pid")
 _BIRTH_FILE: Final = Path("var/sandbox.json")
 _ANSWERS_WITHIN_S: Final = 30.0
 _LOOK_S: Final = 0.1
@@ -137,6 +139,7 @@ async def _temporal(port: int, ui_port: int) -> AsyncIterator[str]:
 
     It is in a session of its own, so that Ctrl-C reaches this program first and the worker can finish.
     """
+    await _end_orphan()
     binary = Path(sys.executable).parent / "temporal"
     if not binary.exists():
         raise Failure("Temporal's dev server is not installed: it comes with requirements-dev.txt (`make setup`)")
@@ -153,6 +156,7 @@ async def _temporal(port: int, ui_port: int) -> AsyncIterator[str]:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    _TEMPORAL_PID.write_text(str(process.pid), "ascii")
     try:
         await _until_it_answers(process, port)
         yield f"127.0.0.1:{port}"
@@ -160,6 +164,29 @@ async def _temporal(port: int, ui_port: int) -> AsyncIterator[str]:
         if process.returncode is None:
             process.terminate()
             await process.wait()
+        _TEMPORAL_PID.unlink(missing_ok=True)
+
+
+async def _end_orphan() -> None:
+    """Stop the dev server of a stack that was killed: it outlived its stack and holds the port and the file."""
+    try:
+        pid = int(_TEMPORAL_PID.read_text("ascii"))
+    except (OSError, ValueError):
+        return
+    look = await asyncio.create_subprocess_exec(
+        "ps", "-o", "command=", "-p", str(pid), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    command, _ = await look.communicate()
+    if str(_TEMPORAL_FILE).encode() in command and b"start-dev" in command:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        for _ in range(round(_ANSWERS_WITHIN_S / _LOOK_S)):
+            await asyncio.sleep(_LOOK_S)
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                break
+    _TEMPORAL_PID.unlink(missing_ok=True)
 
 
 def _attribute_type(value_type: type) -> str:

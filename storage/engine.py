@@ -32,6 +32,11 @@ def has_database(url: str) -> bool:
     return bool(parsed.database) and Path(parsed.database or "").exists()
 
 
+def is_sqlite(session: AsyncSession) -> bool:
+    """Whether the session speaks to SQLite, which has one writer at a time and no row locks."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
 class DatabaseUnavailableError(Exception):
     """The database cannot be reached or opened; the text says which one and how to start it, without its password."""
 

@@ -1,8 +1,11 @@
 """Enrollments: what one looks like to its workflow, and the changes of its state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -19,13 +22,16 @@ from models.tables import (
     TimelineEntry,
 )
 from policies.schedule import Whereabouts
-from storage.customers import lock_customer
+from storage.engine import is_sqlite
 from storage.events import first_exit_event
 from storage.journeys import parse_definition
 
 
 class UnknownEnrollmentError(LookupError):
     """There is no enrollment with that id."""
+
+    def __init__(self, enrollment_id: str) -> None:
+        super().__init__(f"there is no enrollment {enrollment_id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +52,55 @@ class EnrollmentFacts:
         return Whereabouts(self.customer.time_zone, self.customer.phone, self.store.time_zone)
 
 
+FACTS = (
+    select(Enrollment, Customer, Journey, JourneyVersion.definition, Store, Number, Shop)  # type: ignore[call-overload]
+    .join(Customer, col(Customer.id) == Enrollment.customer_id)
+    .join(Journey, col(Journey.id) == Enrollment.journey_id)
+    .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
+    .join(Store, col(Store.id) == Enrollment.store_id)
+    .join(Number, col(Number.store_id) == col(Store.id))
+    .join(Shop, col(Shop.store_id) == col(Store.id))
+    .where(col(Enrollment.id) == bindparam("enrollment_id"))
+    .execution_options(populate_existing=True)
+)
+"""What `facts_from` reads, for the enrollment `enrollment_id`; built once, because building costs more than running."""
+
+_LOCK_CUSTOMER_OF = (
+    select(Customer.id)
+    .where(
+        col(Customer.id)
+        == select(Enrollment.customer_id).where(col(Enrollment.id) == bindparam("enrollment_id")).scalar_subquery()
+    )
+    .with_for_update()
+)
+
+
+def facts_from(row: Sequence[Any]) -> EnrollmentFacts:
+    """The facts in a row that `FACTS` selected."""
+    enrollment, customer, journey, definition, store, number, shop = row
+    return EnrollmentFacts(enrollment, customer, journey, parse_definition(definition), store, number, shop)
+
+
 async def enrollment_facts(session: AsyncSession, enrollment_id: str) -> EnrollmentFacts:
     """The enrollment with its customer, journey, version, store, number and shop.
 
     Raises:
         UnknownEnrollmentError: there is none.
     """
-    row = (
-        await session.exec(
-            select(Enrollment, Customer, Journey, JourneyVersion.definition, Store, Number, Shop)  # type: ignore[call-overload]
-            .join(Customer, col(Customer.id) == Enrollment.customer_id)
-            .join(Journey, col(Journey.id) == Enrollment.journey_id)
-            .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
-            .join(Store, col(Store.id) == Enrollment.store_id)
-            .join(Number, col(Number.store_id) == col(Store.id))
-            .join(Shop, col(Shop.store_id) == col(Store.id))
-            .where(col(Enrollment.id) == enrollment_id)
-            .execution_options(populate_existing=True)
-        )
-    ).first()
+    row = (await session.execute(FACTS, {"enrollment_id": enrollment_id})).first()
     if row is None:
-        msg = f"there is no enrollment {enrollment_id}"
-        raise UnknownEnrollmentError(msg)
-    enrollment, customer, journey, definition, store, number, shop = row
-    return EnrollmentFacts(enrollment, customer, journey, parse_definition(definition), store, number, shop)
+        raise UnknownEnrollmentError(enrollment_id)
+    return facts_from(row)
+
+
+async def lock_customer_of(session: AsyncSession, enrollment_id: str) -> None:
+    """Lock the row of the enrollment's customer until the transaction ends (see `lock_customer`).
+
+    A statement of its own on PostgreSQL: what one statement both locks and joins may be older than the lock. On SQLite
+    the writing transaction has the one lock there is.
+    """
+    if not is_sqlite(session):
+        await session.execute(_LOCK_CUSTOMER_OF, {"enrollment_id": enrollment_id})
 
 
 async def locked_facts(session: AsyncSession, enrollment_id: str) -> EnrollmentFacts:
@@ -78,11 +109,7 @@ async def locked_facts(session: AsyncSession, enrollment_id: str) -> EnrollmentF
     Raises:
         UnknownEnrollmentError: there is none.
     """
-    customer_id = (await session.exec(select(Enrollment.customer_id).where(Enrollment.id == enrollment_id))).first()
-    if customer_id is None:
-        msg = f"there is no enrollment {enrollment_id}"
-        raise UnknownEnrollmentError(msg)
-    await lock_customer(session, customer_id)
+    await lock_customer_of(session, enrollment_id)
     return await enrollment_facts(session, enrollment_id)
 
 

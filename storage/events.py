@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -75,21 +75,27 @@ async def _running_enrollment(session: AsyncSession, customer_id: int) -> str | 
     ).first()
 
 
+_FIRST_EXIT_EVENT = (
+    select(CustomerEvent)
+    .where(
+        CustomerEvent.customer_id == bindparam("customer_id"),
+        col(CustomerEvent.id) > bindparam("after_event_id"),
+        col(CustomerEvent.exit_reason).is_not(None),
+        or_(col(CustomerEvent.enrollment_id).is_(None), CustomerEvent.enrollment_id == bindparam("enrollment_id")),
+    )
+    .order_by(col(CustomerEvent.id))
+    .limit(1)
+)
+
+
 async def first_exit_event(session: AsyncSession, enrollment: Enrollment) -> CustomerEvent | None:
     """The event that ends the enrollment: the first one with an exit reason since it was selected."""
-    return (
-        await session.exec(
-            select(CustomerEvent)
-            .where(
-                CustomerEvent.customer_id == enrollment.customer_id,
-                col(CustomerEvent.id) > enrollment.after_event_id,
-                col(CustomerEvent.exit_reason).is_not(None),
-                or_(col(CustomerEvent.enrollment_id).is_(None), CustomerEvent.enrollment_id == enrollment.id),
-            )
-            .order_by(col(CustomerEvent.id))
-            .limit(1)
-        )
-    ).first()
+    asked = {
+        "customer_id": enrollment.customer_id,
+        "after_event_id": enrollment.after_event_id,
+        "enrollment_id": enrollment.id,
+    }
+    return (await session.exec(_FIRST_EXIT_EVENT, params=asked)).first()
 
 
 async def last_event_id(session: AsyncSession, customer_id: int) -> int:

@@ -17,6 +17,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables import AppliedPiece, Customer, WebhookUpdate
+from storage.engine import is_sqlite
 from storage.stores import required_id
 
 
@@ -65,11 +66,6 @@ async def insert_new(
         insert.on_conflict_do_nothing().returning(table.c[returning]), params=[dict(row) for row in rows]
     )
     return set(inserted.scalars())
-
-
-def is_sqlite(session: AsyncSession) -> bool:
-    """Whether the session speaks to SQLite, which has one writer at a time and no row locks."""
-    return session.get_bind().dialect.name == "sqlite"
 
 
 async def store_delivery(session: AsyncSession, delivery: Delivery) -> bool:

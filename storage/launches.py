@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import cast
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import Table, bindparam, delete, func, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,6 +21,12 @@ ENTERED = "entered"
 CONTROL = "control"
 PACED = "paced"
 PENDING = frozenset({ELIGIBLE, CONTROL_DUE})
+
+# Launches touch thousands of rows: they go to the database as lists, not as objects one by one.
+_CANDIDATES = cast("Table", LaunchCandidate.__table__)  # type: ignore[attr-defined]
+_OF_CUSTOMER = update(_CANDIDATES).where(
+    _CANDIDATES.c.launch_id == bindparam("launch"), _CANDIDATES.c.customer_id == bindparam("customer")
+)
 
 
 class UnknownLaunchError(LookupError):
@@ -76,10 +83,10 @@ async def add_candidates(session: AsyncSession, launch_id: int, customer_ids: Se
             )
         )
     )
-    for customer_id in dict.fromkeys(customer_ids):
-        if customer_id not in known:
-            session.add(LaunchCandidate(launch_id=launch_id, customer_id=customer_id))
-    await session.flush()
+    new = [one for one in dict.fromkeys(customer_ids) if one not in known]
+    if new:
+        rows = [{"launch_id": launch_id, "customer_id": customer_id} for customer_id in new]
+        await session.execute(insert(_CANDIDATES), rows)
 
 
 async def undecided(session: AsyncSession, launch_id: int, *, limit: int) -> list[int]:
@@ -180,13 +187,9 @@ async def planned_days(session: AsyncSession, launch_id: int) -> dict[date, int]
 
 async def give_days(session: AsyncSession, launch_id: int, days: Mapping[int, date]) -> None:
     """Write down who enters on which day."""
-    for customer_id, day in days.items():
-        await session.exec(
-            update(LaunchCandidate)
-            .where(col(LaunchCandidate.launch_id) == launch_id, col(LaunchCandidate.customer_id) == customer_id)
-            .values(day=day)
-            .execution_options(synchronize_session=False)
-        )
+    if days:
+        rows = [{"launch": launch_id, "customer": customer_id, "day": day} for customer_id, day in days.items()]
+        await (await session.connection()).execute(_OF_CUSTOMER.values(day=bindparam("day")), rows)
 
 
 async def record_decisions(
@@ -203,30 +206,36 @@ async def record_decisions(
         decision.customer_id: decision.outcome
         for decision in await session.exec(select(EntryDecision).where(col(EntryDecision.id).in_(newest)))
     }
-    for decision in decisions:
-        await session.exec(
-            update(LaunchCandidate)
-            .where(
-                col(LaunchCandidate.launch_id) == launch.id,
-                col(LaunchCandidate.customer_id) == decision.customer_id,
-            )
-            .values(outcome=decision.outcome, day=decision.day)
-            .execution_options(synchronize_session=False)
+    connection = await session.connection()
+    if decisions:
+        await connection.execute(
+            _OF_CUSTOMER.values(outcome=bindparam("outcome"), day=bindparam("day")),
+            [
+                {
+                    "launch": launch.id,
+                    "customer": decision.customer_id,
+                    "outcome": decision.outcome,
+                    "day": decision.day,
+                }
+                for decision in decisions
+            ],
         )
-        if decision.outcome not in PENDING and latest.get(decision.customer_id) != decision.outcome:
-            session.add(
-                EntryDecision(
-                    store_id=launch.store_id,
-                    journey_id=launch.journey_id,
-                    version_id=launch.version_id,
-                    customer_id=decision.customer_id,
-                    at=now,
-                    outcome=decision.outcome,
-                    seen=decision.seen,
-                    threshold=decision.threshold,
-                )
-            )
-    await session.flush()
+    news = [
+        {
+            "store_id": launch.store_id,
+            "journey_id": launch.journey_id,
+            "version_id": launch.version_id,
+            "customer_id": decision.customer_id,
+            "at": now,
+            "outcome": decision.outcome,
+            "seen": decision.seen,
+            "threshold": decision.threshold,
+        }
+        for decision in decisions
+        if decision.outcome not in PENDING and latest.get(decision.customer_id) != decision.outcome
+    ]
+    if news:
+        await connection.execute(insert(cast("Table", EntryDecision.__table__)), news)  # type: ignore[attr-defined]
 
 
 async def outcomes(session: AsyncSession, launch_id: int) -> dict[str, int]:

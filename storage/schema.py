@@ -4,18 +4,22 @@ An embedded database has nobody who would run migrations, so whichever program o
 database is shared and perhaps large: there an operator decides when (`docs/operations.md`).
 """
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
 from models.tables import Store
-from storage.engine import Database
+from storage.engine import Database, DatabaseUnavailableError
 
 HEAD: Final = "0001"
 """The newest revision in `migrations/versions`; a constant, so that the everyday look does not load Alembic."""
 
 UPGRADE: Final = "python -m alembic upgrade head"
+
+_LOOKS: Final = 200
+_PAUSE_S: Final = 0.05
 
 _CONFIGURATION: Final = Path(__file__).parents[1] / "alembic.ini"
 
@@ -34,13 +38,28 @@ async def ensure_current(database: Database) -> None:
         DatabaseUnavailableError: the database cannot be reached.
         SchemaError: somebody has to upgrade the database, or the code.
     """
-    async with database.read() as session:
-        found = await (await session.connection()).run_sync(_revision)
+    found = await _first_look(database)
     if found == HEAD:
         return
     if not database.is_sqlite:
         raise SchemaError(_complaint(database, found))
     await _upgrade(database)
+
+
+async def _first_look(database: Database) -> str | None:
+    """The revision, read patiently.
+
+    While one process gives a new SQLite file its write-ahead log, SQLite refuses the others at once instead of letting
+    them wait for their busy time-out.
+    """
+    for left in range(_LOOKS, 0, -1):
+        try:
+            return await schema_revision(database)
+        except DatabaseUnavailableError as error:
+            if left == 1 or "locked" not in str(error.__cause__):
+                raise
+            await asyncio.sleep(_PAUSE_S)
+    raise AssertionError("the last look returns or raises")  # pragma: no cover
 
 
 async def schema_revision(database: Database) -> str | None:

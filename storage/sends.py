@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import func, update
+from sqlalchemy import Table, bindparam, update
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import AttemptStatus, SendState, SkipReason
-from models.tables import ChatMessage, Conversation, Enrollment, Send, SendAttempt, Template, UnmatchedStatus
+from models.tables import ChatMessage, Conversation, Send, SendAttempt, Template, UnmatchedStatus
 from storage.enrollments import EnrollmentFacts
 from storage.stores import required_id
 
@@ -75,6 +77,14 @@ def save_draft(send: Send, draft: Draft, *, now: datetime) -> None:
     send.drafted_at = now
 
 
+_SENDS = cast("Table", Send.__table__)  # type: ignore[attr-defined]
+_CLAIM = (
+    update(_SENDS)
+    .where(_SENDS.c.id == bindparam("send_id"), _SENDS.c.attempt == bindparam("seen"), _SENDS.c.state.in_(CLAIMABLE))
+    .values(attempt=bindparam("number"), state=SendState.IN_FLIGHT)
+)
+
+
 async def claim(session: AsyncSession, send: Send, *, number_id: int, used_template: bool, now: datetime) -> str | None:
     """Take the right to POST once: compare and set the attempt number, and write the attempt down.
 
@@ -85,16 +95,12 @@ async def claim(session: AsyncSession, send: Send, *, number_id: int, used_templ
         The attempt's id, or None when somebody else has the claim.
     """
     number = send.attempt + 1
-    claimed = await session.exec(
-        update(Send)
-        .where(col(Send.id) == send.id, col(Send.attempt) == send.attempt, col(Send.state).in_(CLAIMABLE))
-        .values(attempt=number, state=SendState.IN_FLIGHT)
-        .execution_options(synchronize_session=False)
-    )
-    if claimed.rowcount != 1:
+    claimed = await session.execute(_CLAIM, {"send_id": required_id(send.id), "seen": send.attempt, "number": number})
+    if claimed.rowcount != 1:  # type: ignore[attr-defined]
         return None
-    send.attempt = number
-    send.state = SendState.IN_FLIGHT
+    # The row has these values already; an assignment would write them a second time.
+    set_committed_value(send, "attempt", number)
+    set_committed_value(send, "state", SendState.IN_FLIGHT)
     new_id = attempt_id(send.enrollment_id, send.stage, send.occurrence, number)
     session.add(
         SendAttempt(
@@ -121,16 +127,13 @@ async def latest_attempt(session: AsyncSession, send: Send) -> SendAttempt | Non
     return await get_attempt(session, attempt_id(send.enrollment_id, send.stage, send.occurrence, send.attempt))
 
 
-async def record_accepted(
-    session: AsyncSession, send: Send, attempt: SendAttempt, *, wamid: str, held: bool, now: datetime
-) -> None:
+def record_accepted(send: Send, attempt: SendAttempt, *, wamid: str, held: bool, now: datetime) -> None:
     """Meta took the message. A status that was faster than this record is kept."""
     attempt.wamid = wamid
     attempt.accepted_at = now
     if attempt.status in (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN):
         attempt.status = AttemptStatus.HELD_BY_META if held else AttemptStatus.ACCEPTED
     settle(send, SendState.ACCEPTED, now=now)
-    await session.flush()
 
 
 def record_failed(send: Send, attempt: SendAttempt, *, code: int | None, now: datetime) -> None:
@@ -170,19 +173,6 @@ async def template_of(session: AsyncSession, waba_id: str, name: str, language: 
     ).first()
 
 
-async def other_marketing_at(session: AsyncSession, enrollment: Enrollment) -> datetime | None:
-    """When the customer last got a marketing message of another journey; replies in an open session never count."""
-    return (
-        await session.exec(
-            select(func.max(Send.settled_at)).where(
-                Send.customer_id == enrollment.customer_id,
-                Send.journey_id != enrollment.journey_id,
-                Send.state == SendState.ACCEPTED,
-            )
-        )
-    ).one()
-
-
 async def earlier_texts(session: AsyncSession, customer_id: int, *, limit: int = 20) -> list[str]:
     """What was said to the customer lately, newest first, so that nothing is said twice."""
     rows = await session.exec(
@@ -211,15 +201,23 @@ async def ensure_conversation(session: AsyncSession, *, store_id: int, number_id
 
 
 async def write_chat(
-    session: AsyncSession, facts: EnrollmentFacts, attempt: SendAttempt, *, text: str, kind: str, now: datetime
+    session: AsyncSession,
+    facts: EnrollmentFacts,
+    attempt: SendAttempt,
+    *,
+    conversation_id: int | None,
+    text: str,
+    kind: str,
+    now: datetime,
 ) -> None:
-    """Put our message into the customer's chat."""
-    conversation_id = await ensure_conversation(
-        session,
-        store_id=required_id(facts.store.id),
-        number_id=required_id(facts.number.id),
-        customer_id=required_id(facts.customer.id),
-    )
+    """Put our message into the customer's chat, which is opened if there is none yet."""
+    if conversation_id is None:
+        conversation_id = await ensure_conversation(
+            session,
+            store_id=required_id(facts.store.id),
+            number_id=required_id(facts.number.id),
+            customer_id=required_id(facts.customer.id),
+        )
     session.add(
         ChatMessage(
             conversation_id=conversation_id,
@@ -233,13 +231,14 @@ async def write_chat(
     )
 
 
+_UNMATCHED = (
+    select(UnmatchedStatus).where(UnmatchedStatus.wamid == bindparam("wamid")).order_by(col(UnmatchedStatus.id))
+)
+
+
 async def take_unmatched(session: AsyncSession, wamid: str) -> list[UnmatchedStatus]:
     """Statuses that came before the message's id was stored, oldest first; they are removed from the waiting list."""
-    found = (
-        await session.exec(
-            select(UnmatchedStatus).where(UnmatchedStatus.wamid == wamid).order_by(col(UnmatchedStatus.id))
-        )
-    ).all()
+    found = (await session.exec(_UNMATCHED, params={"wamid": wamid})).all()
     for status in found:
         await session.delete(status)
     return list(found)

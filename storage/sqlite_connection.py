@@ -41,7 +41,7 @@ class SqliteConnection(Connection):
         self._finished = 0
         self._writing = False
 
-    def cursor(self) -> "SqliteCursor":  # type: ignore[override] - SQLAlchemy enters what this returns
+    def cursor(self) -> "SqliteCursor":  # type: ignore[override]  # a coroutine there; SQLAlchemy enters what it gets
         """A cursor, without a hop."""
         return SqliteCursor(self, self._conn.cursor())
 
@@ -51,7 +51,7 @@ class SqliteConnection(Connection):
         self._writing = self._writing or sql == TAKE_WRITE_LOCK
         return rows
 
-    async def execute_many(self, cursor: sqlite3.Cursor, sql: str, sets: Iterable[Iterable[Any]]) -> None:
+    async def execute_many(self, cursor: sqlite3.Cursor, sql: str, sets: Any) -> None:
         """Execute a statement for each set of parameters."""
         await self._run(partial(cursor.executemany, sql, sets), on_the_spot=self._writing)
 
@@ -72,7 +72,7 @@ class SqliteConnection(Connection):
         if on_the_spot and self._handed_over == self._finished:
             return call()
         self._handed_over += 1
-        return await self._execute(self._counted, call)  # type: ignore[no-any-return]
+        return await self._execute(self._counted, call)  # type: ignore[no-any-return, no-untyped-call]
 
     def _counted(self, call: Callable[[], ResultT]) -> ResultT:
         try:

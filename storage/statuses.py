@@ -21,8 +21,8 @@ from models.enums import AttemptStatus, EventKind, ExitReason, SendState
 from models.tables import Customer, Order, Send, SendAttempt, UnmatchedStatus
 from policies.whatsapp_reactions import Reaction, reaction_for
 from storage.customers import lock_customer
+from storage.engine import is_sqlite
 from storage.events import add_attempt_settled, record_event
-from storage.ingest import is_sqlite
 from storage.opt_outs import OptOutSource, opt_out
 from storage.orders import attribute_orders
 from storage.sends import record_failed, settle, take_unmatched

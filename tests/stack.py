@@ -5,8 +5,10 @@ on a dev server it is the machine's.
 """
 
 import asyncio
+import json
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
+from activities import queues
 from activities.audience import AudienceActivities
 from activities.health import check_store
 from activities.search_attributes import ALL
@@ -34,11 +37,11 @@ from activities.services import Services
 from cli.simulation.clock import ClockInterceptor, VirtualClock
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
-from models.enums import ConsentState, EnrollmentState, ExitReason, HoldReason, JourneyState
+from models.enums import ConsentState, EnrollmentState, ExitReason, HoldReason, JourneyState, LaunchState
 from models.journey import JourneyDefinition
 from models.money import Money
-from models.orchestration import JourneyStatus, StartEntrants
-from models.tables import Customer, Enrollment, Journey, Send, SendAttempt, TimelineEntry
+from models.orchestration import AudienceInput, JourneyStatus, LaunchRequest, StartEntrants
+from models.tables import Customer, Enrollment, Journey, Launch, LaunchCandidate, Send, SendAttempt, TimelineEntry
 from providers.llm.client import LlmClient
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
@@ -53,13 +56,17 @@ from sandbox.whatsapp.outbox import Account
 from sandbox.whatsapp.sender import WebhookSender
 from storage.engine import Database
 from storage.entry import Entry, considered, enroll
-from storage.journeys import publish
+from storage.events import add_broadcast
+from storage.journeys import latest_version, publish
+from storage.launches import open_launch
 from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.stopping import stop_customer
 from storage.stores import NewStore, StoreParts, add_store, find_store, required_id, suppression_key
 from tests.serving import serve
 from worker import Fleet
+from workflows.audience import AudienceWorkflow
+from workflows.ids import audience_workflow_id
 from workflows.journey import JourneyWorkflow
 
 BIN = Path(sys.executable).parent
@@ -110,6 +117,34 @@ class Person:
     phone: str
 
 
+class Line(httpx.AsyncBaseTransport):
+    """The network between us and the services; a test may cut it or look at what leaves.
+
+    Attributes:
+        refusals: so many of the next messages are refused before they leave.
+        before_send: called with each message's callback data before it leaves.
+    """
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.before_send: Callable[[str], Awaitable[None]] | None = None
+        self._wire = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on."""
+        if request.url.path.endswith("/messages"):
+            if self.refusals:
+                self.refusals -= 1
+                raise httpx.ConnectError("refused")
+            if self.before_send is not None:
+                await self.before_send(json.loads(request.content)["biz_opaque_callback_data"])
+        return await self._wire.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._wire.aclose()
+
+
 @dataclass(kw_only=True)
 class Stack:
     """Everything that is up, and what a test does with it."""
@@ -128,6 +163,7 @@ class Stack:
     sender: WebhookSender
     relay: Relay
     http: httpx.AsyncClient
+    line: Line
     urls: dict[str, str]
     people: dict[int, Person] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
@@ -271,6 +307,17 @@ class Stack:
             await stop_customer(session, row.journey_id, row.customer_id, now=await self.now())
         await self.settle()
 
+    async def check_health(self) -> None:
+        """One round of the health watch, and the releases that follow from it."""
+        await check_store(self.services, self.store.id, now=await self.now())
+        await self.settle()
+
+    async def release(self, hold_key: str) -> None:
+        """Tell everybody who holds for the key to try again; the releases are spread over half a minute."""
+        async with self.database.write() as session:
+            add_broadcast(session, hold_key, now=await self.now())
+        await self.settle()
+
     # --- journeys ---
 
     async def publish(self, definition: JourneyDefinition) -> int:
@@ -296,6 +343,45 @@ class Stack:
             enrollment = await enroll(session, entry, who, control=False, entered_at=entered_at or now, now=now)
             assert enrollment is not None
             return enrollment.id
+
+    async def launch(self, definition: JourneyDefinition, *, limit: int | None = None) -> int:
+        """Ask for an audience and let its workflow select, pace and start; the launch's id."""
+        journey_id = await self.publish(definition)
+        now = await self.now()
+        async with self.database.write() as session:
+            version = await latest_version(session, journey_id)
+            assert version is not None
+            row = await open_launch(
+                session,
+                store_id=self.store.id,
+                journey_id=journey_id,
+                version_id=required_id(version.id),
+                limit=limit,
+                now=now,
+            )
+            launch_id = required_id(row.id)
+        workflow_id = audience_workflow_id(self.store.id, journey_id)
+        self.started.append(workflow_id)
+        await self.client.start_workflow(
+            AudienceWorkflow.run,
+            AudienceInput(store_id=self.store.id, journey_id=journey_id, shop_queue=self.store.shop_queue),
+            id=workflow_id,
+            task_queue=queues.MAIN,
+            start_signal="launch",
+            start_signal_args=[LaunchRequest(launch_id=launch_id)],
+        )
+        return launch_id
+
+    async def launched(self, launch_id: int) -> dict[str, int]:
+        """Wait until the launch is over; how many of the considered have which outcome."""
+
+        async def done() -> bool:
+            (launch,) = await self.rows(Launch, id=launch_id)
+            return launch.state is LaunchState.DONE
+
+        await self.until(done)
+        self.started += [one.id for one in await self.rows(Enrollment) if one.id not in self.started]
+        return dict(Counter(one.outcome for one in await self.rows(LaunchCandidate, launch_id=launch_id)))
 
     async def start(self, enrollment_id: str) -> None:
         """Start the workflow as AudienceWorkflow would."""
@@ -493,7 +579,8 @@ async def running_stack(
         }
         root = await stack.enter_async_context(serve(_Doors(apps)))
         urls = {name: f"{root}/{name}" for name in apps}
-        http = await stack.enter_async_context(httpx.AsyncClient())
+        line = Line()
+        http = await stack.enter_async_context(httpx.AsyncClient(transport=line))
         llm_http = await stack.enter_async_context(httpx2.AsyncClient())
         services = Services(
             database=database,
@@ -523,6 +610,7 @@ async def running_stack(
             sender=WebhookSender(whatsapp.outbox, http, f"{urls['gateway']}/webhooks/whatsapp", clock),
             relay=relay,
             http=http,
+            line=line,
             urls=urls,
         )
         if fleet:

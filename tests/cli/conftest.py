@@ -1,10 +1,10 @@
-"""The command line with everything real around it: a database file, Temporal, a worker, and the sandbox as the world."""
+"""The command line with everything real around it: a database file, Temporal, a worker, and the sandbox."""
 
 import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -114,6 +114,11 @@ class Scene:
             assert store.id is not None
             return store.id
 
+    def stored(self) -> bytes:
+        """Every byte of the database and its log."""
+        file = Path(self.environment["REKINDLE_DATABASE_URL"].partition("///")[2])
+        return b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+
     def customer(self, number: int, *, days_ago: float = 90, consent: ConsentState = ConsentState.SUBSCRIBED) -> None:
         """Somebody at the sandbox's shop whose last order was so long ago."""
         now = system_clock()
@@ -187,9 +192,7 @@ async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-async def temporal(
-    temporal_server: WorkflowEnvironment, scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> Client:
+async def temporal(temporal_server: WorkflowEnvironment, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> Client:
     """Temporal, as the commands' environment names it."""
     address = temporal_server.client.service_client.config.target_host
     scene.environment["TEMPORAL_ADDRESS"] = address
@@ -208,7 +211,7 @@ async def worker(world: Scene, temporal: Client) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def journey_file(tmp_path: Path) -> Iterator[Path]:
+def journey_file(tmp_path: Path) -> Path:
     """A win-back of two messages, the first of them at once."""
     path = tmp_path / "journey.yaml"
     path.write_text(
@@ -217,4 +220,13 @@ def journey_file(tmp_path: Path) -> Iterator[Path]:
         "  - after: 3d\n    message: {template: winback_hello, language: en, variables: {'1': friend}}\n"
         "sending: {hours: '00:00-24:00', time_zone: store}\n"
     )
-    yield path
+    return path
+
+
+def edit(path: Path, *changes: tuple[str, str]) -> None:
+    """Change a small file, the first place of each text."""
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path.write_text(text)

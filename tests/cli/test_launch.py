@@ -11,7 +11,7 @@ from sqlmodel import select
 from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch
 from sandbox.shopify.state import ALL_SCOPES
-from tests.cli.conftest import Scene
+from tests.cli.conftest import Scene, edit
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -57,9 +57,7 @@ async def test_two_launches_at_once_enroll_nobody_twice(world: Scene, journey_fi
     """Each says what it did; together they enrolled everybody once."""
     for number in range(1, 31):
         world.customer(number)
-    answers = await asyncio.gather(
-        *(world.spawn("launch", str(journey_file), "--yes", "--json") for _ in range(2))
-    )
+    answers = await asyncio.gather(*(world.spawn("launch", str(journey_file), "--yes", "--json") for _ in range(2)))
     assert [answer.code for answer in answers] == [0, 0], [answer.err for answer in answers]
     assert sum(json.loads(answer.out)["audience"]["entered"] for answer in answers) == 30
     rows = await _rows(world, Enrollment)
@@ -68,7 +66,7 @@ async def test_two_launches_at_once_enroll_nobody_twice(world: Scene, journey_fi
 
 async def test_pacing_holds_over_two_launches(world: Scene, journey_file: Path) -> None:
     """The day's number is the journey's, not a launch's; the rest is given later days."""
-    journey_file.write_text(journey_file.read_text().replace("{hours", "{max_per_day: 3, hours"))
+    edit(journey_file, ("{hours", "{max_per_day: 3, hours"))
     for number in range(1, 8):
         world.customer(number)
     first = json.loads((await world.run("launch", str(journey_file), "--yes", "--json", "--limit", "2")).out)
@@ -111,10 +109,14 @@ async def test_stop_for_one_customer_leaves_the_others_in(world: Scene, journey_
 async def test_a_launch_lists_every_reason_why_it_cannot_start(world: Scene, journey_file: Path) -> None:
     """Templates, coupon and the order wall are all named, and nothing is stored."""
     world.shop.scopes = ALL_SCOPES - {"read_all_orders"}
-    text = journey_file.read_text().replace("inactive_days: 60", "inactive_days: 61")
-    text = text.replace("template: winback_hello", "template: winback_pending", 1)
-    tail = "  - after: 1d\n    message: {template: no_such, language: en, variables: {'1': '{coupon.code}'}}\nsending"
-    journey_file.write_text(f"coupon: {{code: GONE10}}\n{text.replace('sending', tail, 1)}")
+    late = "  - after: 1d\n    message: {template: no_such, language: en, variables: {'1': '{coupon.code}'}}\nsending"
+    edit(
+        journey_file,
+        ("inactive_days: 60", "inactive_days: 61"),
+        ("template: winback_hello", "template: winback_pending"),
+        ("sending", late),
+        ("stages", "coupon: {code: GONE10}\nstages"),
+    )
     answer = await world.run("launch", str(journey_file), "--yes")
     assert answer.code == 1
     assert "winback_pending (en) is not approved" in answer.err

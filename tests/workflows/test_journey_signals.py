@@ -1,0 +1,96 @@
+"""Signals as Temporal delivers them: in any order, twice, several in one task, before the first line has run."""
+
+import itertools
+
+from models.enums import ExitReason
+from models.orchestration import AttemptSettled, ExitNotice, Released
+from tests.stack import HELLO, Stack, journey
+from tests.workflows.conftest import OpenStack
+from worker import Fleet
+
+EXITS = {
+    "customer_replied": ExitReason.CUSTOMER_REPLIED,
+    "order_placed": ExitReason.PURCHASED,
+    "unsubscribed": ExitReason.UNSUBSCRIBED,
+    "stop": ExitReason.STOPPED_BY_STAFF,
+}
+
+
+async def test_the_first_exit_wins_in_whatever_order_they_come(open_stack: OpenStack) -> None:
+    """Every order of three events in one task ends with the first; the others are counted, repetitions are not."""
+    async with open_stack(fleet=False) as stack:
+        definition = journey(("1d", HELLO))
+        orders = list(itertools.permutations(EXITS, 3))
+        enrollments = [await stack.enroll(definition, await stack.person()) for _ in orders]
+        await stack.start(enrollments[0])
+        stack.started += enrollments
+        now = await stack.now()
+        for enrollment, names in zip(enrollments, orders, strict=True):
+            for name in (*names, names[0], *names):
+                notice = ExitNotice(reason=EXITS[name], at=now, event_id=list(EXITS).index(name) + 100)
+                await stack.handle(enrollment).signal(name, notice)
+        async with Fleet(stack.client, stack.services, limit_rates=False):
+            for enrollment, names in zip(enrollments, orders, strict=True):
+                result = await stack.handle(enrollment).result()
+                assert result.reason is EXITS[names[0]]
+                status = await stack.status(enrollment)
+                assert status.exit_reason is EXITS[names[0]]
+                # Two others, each told twice: a repetition of the first is no further event.
+                assert status.events_after_exit == 4
+        assert stack.received() == []
+
+
+async def test_signals_that_nobody_waits_for_change_nothing(stack: Stack) -> None:
+    """A release or a settled attempt for a journey that waits for its time leaves it waiting."""
+    enrollment = await stack.begin(journey(("0d", HELLO), ("1d", HELLO)))
+    before = await stack.waits(enrollment, 1)
+    for _ in range(2):
+        await stack.handle(enrollment).signal("released", Released(key="template:x"))
+        await stack.handle(enrollment).signal("attempt_settled", AttemptSettled(attempt_id=f"{enrollment}:1:1:1"))
+    assert await stack.status(enrollment) == before
+    await stack.advance(days=1)
+    await stack.accepted(2)
+
+
+async def test_the_database_has_the_last_word_on_the_reason(stack: Stack) -> None:
+    """Two events are stored before either signal arrives, and the later one arrives first: the first stored wins."""
+    person = await stack.person()
+    enrollment = await stack.begin(journey(("1d", HELLO)), person)
+    await stack.waits(enrollment, 0)
+    await stack.write(person, "Hello?")
+    now = await stack.now()
+    await stack.handle(enrollment).signal("stop", ExitNotice(reason=ExitReason.STOPPED_BY_STAFF, at=now))
+    assert await stack.ends(enrollment) is ExitReason.CUSTOMER_REPLIED
+
+
+async def test_a_webhook_that_comes_again_is_one_event(stack: Stack) -> None:
+    """Meta repeats what it got no answer for: the same reply twice is one reply."""
+    person = await stack.person()
+    enrollment = await stack.begin(journey(("1d", HELLO)), person)
+    await stack.waits(enrollment, 0)
+    body = await stack.write(person, "Hello?")
+    await stack.post(body)
+    assert await stack.ends(enrollment) is ExitReason.CUSTOMER_REPLIED
+    assert (await stack.status(enrollment)).events_after_exit == 0
+
+
+async def test_an_exit_between_draft_and_claim_sends_nothing(stack: Stack) -> None:
+    """The customer replies while the shop is being asked: the claim that follows finds the event (promise 2)."""
+    person = await stack.person()
+    written: list[str] = []
+
+    async def reply_first(_callback: str) -> None:
+        written.append("posted")
+
+    stack.line.before_send = reply_first
+    enrollment = await stack.begin(journey(("1h", HELLO)), person)
+    await stack.waits(enrollment, 0)
+    # The event is stored, and its signal is kept back: only the database knows.
+    body = stack.whatsapp.inbound(person.phone, "Hello?", await stack.now())
+    headers = {"X-Hub-Signature-256": stack.whatsapp.sign(body)}
+    url = f"{stack.urls['gateway']}/webhooks/whatsapp"
+    assert (await stack.http.post(url, content=body, headers=headers)).status_code == 200
+    assert stack.env is not None
+    await stack.env.sleep(3601)
+    assert (await stack.handle(enrollment).result()).reason is ExitReason.CUSTOMER_REPLIED
+    assert written == []
