@@ -41,6 +41,9 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
         number = await session.get(Number, parts.number.id, populate_existing=True)
         shop = await session.get(Shop, parts.shop.id, populate_existing=True)
         if number is not None and number_ok is not None:
+            if number_ok and number.paused_until is not None and number.paused_until <= now:
+                # Meta refused this number a day ago or longer. The next send shows whether it still does.
+                number.paused_reason = number.paused_until = None
             number.credential_ok = number_ok
             number.checked_at = now
         if shop is not None and shop_ok is not None:

@@ -11,14 +11,16 @@ from activities.outcomes import finished_send, skip_stage
 from activities.purchases import purchases_of
 from activities.services import Services, started_at
 from models.enums import ExitReason, SkipReason
+from models.journey_rules import uses
 from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
+from models.placeholders import COUPON_CODE, COUPON_EXPIRES_ON
 from models.tables import CustomerEvent
 from policies.message_text import VariableMissing, render
 from policies.schedule import window_end
 from storage.enrollments import EnrollmentFacts, close_enrollment, enrollment_facts, locked_facts
 from storage.events import first_exit_event
 from storage.orders import OrderFacts, apply_order
-from storage.sends import SETTLED, Draft, save_draft
+from storage.sends import SETTLED, Draft, save_draft, template_of
 from storage.stages import StageFacts, locked_stage, stage_send
 
 _SOURCE = "shopify_check"
@@ -36,8 +38,9 @@ class PrepareActivities:
         now = started_at()
         async with self._services.database.read() as session:
             facts = await enrollment_facts(session, ask.enrollment_id)
+            needs_coupon = await _needs_coupon(session, facts, ask.stage)
         orders = await purchases_of(self._services, facts)
-        coupon = await coupon_for(self._services, facts, now=now) if _needs_coupon(facts, ask.stage) else None
+        coupon = await coupon_for(self._services, facts, now=now) if needs_coupon else None
         async with self._services.database.write() as session:
             scene = await locked_stage(session, ask.enrollment_id, ask.stage, ask.occurrence)
             facts = scene.enrollment
@@ -111,11 +114,19 @@ def stage_draft(facts: EnrollmentFacts, stage: int, values: dict[str, str | None
     )
 
 
-def _needs_coupon(facts: EnrollmentFacts, stage: int) -> bool:
+async def _needs_coupon(session: AsyncSession, facts: EnrollmentFacts, stage: int) -> bool:
+    """Whether the stage's message names the coupon, may name it, or has a button that copies it."""
+    if facts.definition.coupon is None:
+        return False
     message = facts.definition.stages[stage].message
-    paths = ("coupon.code", "coupon.expires_on")
-    named = any(template.uses(*paths) for template in message.templates())
-    return named or message.ai is not None or (message.text is not None and "{coupon." in message.text)
+    named = any(template.uses(COUPON_CODE, COUPON_EXPIRES_ON) for template in message.templates())
+    if named or message.ai is not None or (message.text is not None and uses(message.text, COUPON_CODE)):
+        return True
+    for template in message.templates():
+        known = await template_of(session, facts.number.waba_id, template.name, template.language)
+        if known is not None and known.copy_code_index is not None:
+            return True
+    return False
 
 
 async def _apply_orders(

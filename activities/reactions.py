@@ -55,8 +55,14 @@ async def react(
         case Reaction.TEMPLATE_DEAD | Reaction.REQUEST_BUG:
             return skip_stage(session, facts, send, SkipReason.TEMPLATE_DEAD, now=now)
         case Reaction.SENDER_PAUSED:
-            facts.number.paused_reason = facts.number.paused_reason or "refused"
-            return _held(session, facts, send, HoldReason.SENDER_PAUSED, now=now)
+            facts.number.paused_reason, facts.number.paused_until = "refused", now + _DAY
+            return hold_stage(
+                session,
+                facts,
+                Hold(HoldReason.SENDER_PAUSED, facts.number.paused_until),
+                hold_key(facts, send, HoldReason.SENDER_PAUSED),
+                now=now,
+            )
         case Reaction.CREDENTIAL_FATAL:
             facts.number.credential_ok = False
             return _held(session, facts, send, HoldReason.CREDENTIAL, now=now)

@@ -18,7 +18,14 @@ from activities.outcomes import finished_send, finished_stage, hold_key, hold_st
 from activities.prepare import notice_of
 from activities.reactions import react
 from activities.services import Services, started_at
-from models.enums import AttemptStatus, ExitReason, HoldReason, SendState, TemplateStatus
+from models.enums import (
+    WITHDRAWN_CONSENT,
+    AttemptStatus,
+    ExitReason,
+    HoldReason,
+    SendState,
+    TemplateStatus,
+)
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
 from models.tables import Send
 from models.verdicts import Exit, Hold, Proceed, SkipStage
@@ -219,9 +226,10 @@ def _claim_facts(scene: StageFacts, send: Send, *, uses_template: bool, now: dat
         hours=sending_hours(rules),
         zone=zone_at(facts.definition, facts.where, now),
         erased=facts.customer.erased_at is not None,
-        opted_out=facts.customer.opted_out_at is not None,
+        opted_out=facts.customer.opted_out_at is not None or facts.customer.consent in WITHDRAWN_CONSENT,
         credential_ok=facts.number.credential_ok,
         sender_paused=facts.number.paused_reason is not None,
+        sender_paused_until=facts.number.paused_until,
         uses_template=uses_template,
         template_exists=template is not None,
         template_status=template.status if template is not None else TemplateStatus.UNKNOWN,

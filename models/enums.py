@@ -169,6 +169,9 @@ class ConsentState(StrEnum):
     REDACTED = "redacted"
 
 
+WITHDRAWN_CONSENT = frozenset({ConsentState.UNSUBSCRIBED, ConsentState.REDACTED})
+
+
 class AttributedBy(StrEnum):
     """What ties an order to a journey (DESIGN section 5)."""
 

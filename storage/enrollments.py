@@ -87,7 +87,7 @@ async def enrollment_facts(session: AsyncSession, enrollment_id: str) -> Enrollm
     Raises:
         UnknownEnrollmentError: there is none.
     """
-    row = (await session.execute(FACTS, {"enrollment_id": enrollment_id})).first()
+    row = (await session.exec(FACTS, params={"enrollment_id": enrollment_id})).first()
     if row is None:
         raise UnknownEnrollmentError(enrollment_id)
     return facts_from(row)
@@ -100,7 +100,7 @@ async def lock_customer_of(session: AsyncSession, enrollment_id: str) -> None:
     the writing transaction has the one lock there is.
     """
     if not is_sqlite(session):
-        await session.execute(_LOCK_CUSTOMER_OF, {"enrollment_id": enrollment_id})
+        await session.exec(_LOCK_CUSTOMER_OF, params={"enrollment_id": enrollment_id})
 
 
 async def locked_facts(session: AsyncSession, enrollment_id: str) -> EnrollmentFacts:

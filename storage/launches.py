@@ -86,7 +86,7 @@ async def add_candidates(session: AsyncSession, launch_id: int, customer_ids: Se
     new = [one for one in dict.fromkeys(customer_ids) if one not in known]
     if new:
         rows = [{"launch_id": launch_id, "customer_id": customer_id} for customer_id in new]
-        await session.execute(insert(_CANDIDATES), rows)
+        await session.exec(insert(_CANDIDATES), params=rows)
 
 
 async def undecided(session: AsyncSession, launch_id: int, *, limit: int) -> list[int]:

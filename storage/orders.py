@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlmodel import select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import AttemptStatus, EnrollmentState, EventKind, ExitReason, SendState
@@ -133,7 +133,11 @@ async def _receipts(session: AsyncSession, customer_id: int) -> tuple[list[Recei
     rows = await session.exec(
         select(Send, JourneyVersion.definition).where(
             Send.customer_id == customer_id,
-            Send.state == SendState.ACCEPTED,
+            or_(
+                Send.state == SendState.ACCEPTED,
+                # Parked for want of a status, and then one came after all: it was received.
+                and_(col(Send.state) == SendState.PARKED, col(Send.received_at).is_not(None)),
+            ),
             Enrollment.id == Send.enrollment_id,
             JourneyVersion.id == Enrollment.version_id,
         )

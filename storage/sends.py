@@ -95,8 +95,10 @@ async def claim(session: AsyncSession, send: Send, *, number_id: int, used_templ
         The attempt's id, or None when somebody else has the claim.
     """
     number = send.attempt + 1
-    claimed = await session.execute(_CLAIM, {"send_id": required_id(send.id), "seen": send.attempt, "number": number})
-    if claimed.rowcount != 1:  # type: ignore[attr-defined]
+    claimed = await session.exec(
+        _CLAIM, params={"send_id": required_id(send.id), "seen": send.attempt, "number": number}
+    )
+    if claimed.rowcount != 1:
         return None
     # The row has these values already; an assignment would write them a second time.
     set_committed_value(send, "attempt", number)

@@ -115,7 +115,7 @@ async def locked_stage(session: AsyncSession, enrollment_id: str, stage: int, oc
     """
     await lock_customer_of(session, enrollment_id)
     asked = {"enrollment_id": enrollment_id, "stage": stage, "occurrence": occurrence}
-    row = (await session.execute(_STAGE, asked)).first()
+    row = (await session.exec(_STAGE, params=asked)).first()
     if row is None:
         raise UnknownEnrollmentError(enrollment_id)
     *of_enrollment, send, event, template, marketing = row
@@ -132,7 +132,7 @@ async def locked_attempt(
     """
     await lock_customer_of(session, enrollment_id)
     asked = {"enrollment_id": enrollment_id, "stage": stage, "occurrence": occurrence, "attempt_id": attempt_id}
-    row = (await session.execute(_ATTEMPT, asked)).first()
+    row = (await session.exec(_ATTEMPT, params=asked)).first()
     if row is None:
         raise UnknownEnrollmentError(enrollment_id)
     *of_enrollment, send, attempt, conversation_id = row

@@ -40,6 +40,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a first schema is one long list
         sa.Column("verify_token_secret", sa.String(), nullable=False),
         sa.Column("endpoint", sa.String(), nullable=True),
         sa.Column("paused_reason", sa.String(), nullable=True),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("credential_ok", sa.Boolean(), nullable=False),
         sa.Column("quality", sa.String(), nullable=True),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),

@@ -1,0 +1,167 @@
+"""Journeys: versions, launches, who was considered, and everybody's passage."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Index, Text, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from models.enums import EnrollmentState, ExitReason, HoldReason, JourneyKind, JourneyState, LaunchState
+from models.tables.fields import moment, moment_or_none, word
+
+
+class Journey(SQLModel, table=True):
+    """A journey by name; what it does stands in its versions."""
+
+    __tablename__ = "journey"
+    __table_args__ = (UniqueConstraint("store_id", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    store_id: int = Field(foreign_key="store.id")
+    name: str = Field(max_length=63)
+    kind: JourneyKind = word(JourneyKind)
+    priority: int
+    state: JourneyState = word(JourneyState)
+    state_reason: str | None = None
+    created_at: datetime = moment()
+
+
+class JourneyVersion(SQLModel, table=True):
+    """One immutable definition (promise 5): its canonical JSON and the hash of it."""
+
+    __tablename__ = "journey_version"
+    __table_args__ = (UniqueConstraint("journey_id", "number"),)
+    id: int | None = Field(default=None, primary_key=True)
+    journey_id: int = Field(foreign_key="journey.id")
+    number: int
+    content_hash: str = Field(max_length=64)
+    definition: str = Field(sa_type=Text)
+    created_at: datetime = moment()
+
+
+class Launch(SQLModel, table=True):
+    """One selection of entrants for a journey, with its progress; the counts add up when `state` is `done`."""
+
+    __tablename__ = "launch"
+    id: int | None = Field(default=None, primary_key=True)
+    store_id: int = Field(foreign_key="store.id")
+    journey_id: int = Field(foreign_key="journey.id", index=True)
+    version_id: int = Field(foreign_key="journey_version.id")
+    entrant_limit: int | None = None
+    state: LaunchState = word(LaunchState)
+    requested_at: datetime = moment()
+    finished_at: datetime | None = moment_or_none()
+    considered: int = 0
+    decided: int = 0
+    started: int = 0
+    error: str | None = None
+
+
+class LaunchCandidate(SQLModel, table=True):
+    """One considered customer of one launch and what was decided, the launch's own account of everybody."""
+
+    __tablename__ = "launch_candidate"
+    __table_args__ = (UniqueConstraint("launch_id", "customer_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    launch_id: int = Field(foreign_key="launch.id")
+    customer_id: int = Field(foreign_key="customer.id")
+    outcome: str | None = Field(default=None, max_length=60)
+    day: date | None = None
+
+
+class EntryDecision(SQLModel, table=True):
+    """Why a customer entered a journey or did not: appended when the answer changes, so that the past stays told."""
+
+    __tablename__ = "entry_decision"
+    __table_args__ = (Index("entry_decision_latest", "journey_id", "customer_id", "id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    store_id: int = Field(foreign_key="store.id")
+    journey_id: int = Field(foreign_key="journey.id")
+    version_id: int = Field(foreign_key="journey_version.id")
+    customer_id: int = Field(foreign_key="customer.id", index=True)
+    at: datetime = moment()
+    outcome: str = Field(max_length=60)
+    seen: str = ""
+    threshold: str = ""
+
+
+class Paced(SQLModel, table=True):
+    """A customer who qualified beyond the day's number and was given a later day, when all rules are asked again."""
+
+    __tablename__ = "paced"
+    __table_args__ = (UniqueConstraint("journey_id", "customer_id"), Index("paced_day", "journey_id", "day"))
+    id: int | None = Field(default=None, primary_key=True)
+    store_id: int = Field(foreign_key="store.id")
+    journey_id: int = Field(foreign_key="journey.id")
+    version_id: int = Field(foreign_key="journey_version.id")
+    launch_id: int = Field(foreign_key="launch.id")
+    customer_id: int = Field(foreign_key="customer.id")
+    day: date
+
+
+class Enrollment(SQLModel, table=True):
+    """One customer's passage through one version; its id is the workflow's id (`enr-<uuid5>`).
+
+    Events with an id above `after_event_id` happened to the customer since the selection. `due_at` is when the next
+    action happens. `stage` counts from 0 and equals the number of stages when only the
+    watch is left. `horizon_at` ends a control enrollment's claim on the customer's slot.
+    """
+
+    __tablename__ = "enrollment"
+    __table_args__ = (
+        UniqueConstraint("journey_id", "customer_id", "entry_key"),
+        Index(
+            "enrollment_one_open",
+            "store_id",
+            "customer_id",
+            unique=True,
+            sqlite_where=text("state != 'closed'"),
+            postgresql_where=text("state != 'closed'"),
+        ),
+        Index("enrollment_by_state", "journey_id", "state"),
+        Index("enrollment_held_for", "hold_key"),
+    )
+    id: str = Field(primary_key=True, max_length=40)
+    store_id: int = Field(foreign_key="store.id")
+    journey_id: int = Field(foreign_key="journey.id")
+    version_id: int = Field(foreign_key="journey_version.id")
+    customer_id: int = Field(foreign_key="customer.id", index=True)
+    launch_id: int | None = Field(default=None, foreign_key="launch.id", index=True)
+    entry_key: str = Field(max_length=128)
+    priority: int
+    state: EnrollmentState = word(EnrollmentState)
+    selected_at: datetime = moment()
+    after_event_id: int = 0
+    entered_at: datetime = moment()
+    stage: int = 0
+    due_at: datetime | None = moment_or_none()
+    hold_reason: HoldReason | None = word(HoldReason, default=None)
+    hold_key: str | None = Field(default=None, max_length=700)
+    exit_reason: ExitReason | None = word(ExitReason, default=None)
+    exit_event_id: int | None = Field(default=None, foreign_key="customer_event.id")
+    closed_at: datetime | None = moment_or_none()
+    horizon_at: datetime | None = moment_or_none()
+
+
+class TimelineEntry(SQLModel, table=True):
+    """One line of an enrollment's story beyond its sends: holds, skips, and events heard after the first exit."""
+
+    __tablename__ = "timeline_entry"
+    id: int | None = Field(default=None, primary_key=True)
+    enrollment_id: str = Field(foreign_key="enrollment.id", index=True, max_length=40)
+    at: datetime = moment()
+    stage: int | None = None
+    what: str = Field(max_length=40)
+    reason: str | None = Field(default=None, max_length=60)
+
+
+class CouponIssue(SQLModel, table=True):
+    """A personal discount code that was created for one enrollment."""
+
+    __tablename__ = "coupon_issue"
+    id: int | None = Field(default=None, primary_key=True)
+    store_id: int = Field(foreign_key="store.id")
+    journey_id: int = Field(foreign_key="journey.id")
+    enrollment_id: str = Field(foreign_key="enrollment.id", unique=True, max_length=40)
+    customer_id: int = Field(foreign_key="customer.id", index=True)
+    code: str = Field(max_length=40, index=True)
+    valid_from: datetime = moment()
+    valid_until: datetime | None = moment_or_none()
