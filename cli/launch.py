@@ -50,6 +50,11 @@ from workflows.ids import audience_workflow_id
 
 _LOOK_EVERY_S = 0.2
 _LOOK_AT_WORKFLOW_EVERY = 25
+_QUIET_LOOKS = 150
+_QUIET = (
+    "nothing has moved for half a minute; the worker's log says why, and the launch goes on by itself when it can "
+    "(Ctrl-C only stops this waiting)"
+)
 _TRIES = 6
 _FIRST_PAUSE = timedelta(seconds=1)
 _ONLY_NEW = "only customers who were never in this journey (--only-new)"
@@ -256,7 +261,7 @@ async def _give_up(run: Run, services: Services, launch_id: int, error: BaseExce
 async def _wait(run: Run, services: Services, parts: StoreParts, launch_id: int) -> None:
     with _progress(run) as progress:
         task = progress.add_task("starting", total=None)
-        looks = 0
+        looks, moved_at, before = 0, 0, -1
         while True:
             async with services.database.read() as session:
                 launched = await get_launch(session, launch_id)
@@ -267,6 +272,10 @@ async def _wait(run: Run, services: Services, parts: StoreParts, launch_id: int)
             if _is_over(launched):
                 return
             looks += 1
+            if total - pending != before:
+                moved_at, before = looks, total - pending
+            elif looks - moved_at == _QUIET_LOOKS:
+                run.output.note(_QUIET)
             if looks % _LOOK_AT_WORKFLOW_EVERY == 0:
                 await _see_that_it_runs(services, parts, launched)
             await asyncio.sleep(_LOOK_EVERY_S)

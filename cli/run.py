@@ -109,10 +109,10 @@ class Run:
 
     def confirm(self, question: str) -> bool:
         """Ask on stderr; call `require_terminal` before any work is done."""
-        self.output.notes.print(f"{question} [y/N] ", end="")
-        # While input() waits, asyncio's own handler would only take a note of Ctrl-C.
+        # While we wait for an answer, asyncio's own handler would only take a note of Ctrl-C.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
+            self.output.notes.print(f"{question} [y/N] ", end="")
             answer = sys.stdin.readline()
         except KeyboardInterrupt:
             raise Failure("interrupted; nothing was changed", code=INTERRUPTED) from None

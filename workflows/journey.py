@@ -23,22 +23,19 @@ from activities.search_attributes import CLOSED, EXIT_REASON, STATE
 from activities.send import SendActivities
 from models.enums import EnrollmentState, ExitReason, HoldReason, SkipReason
 from models.orchestration import (
-    Approval,
-    AttemptSettled,
     Conclude,
     Concluded,
     ExitNotice,
     JourneyInput,
-    JourneyStatus,
     LoadPlan,
     Plan,
-    Released,
     SkipStage,
     StageRef,
     StageResult,
     StageStep,
     Waiting,
 )
+from workflows.journey_inbox import JourneyInbox
 
 AskT = TypeVar("AskT", bound=BaseModel)
 ResultT = TypeVar("ResultT")
@@ -59,22 +56,13 @@ class _Ended(Exception):  # noqa: N818 - it is how the journey's end travels up,
 
 
 @workflow.defn
-class JourneyWorkflow:
+class JourneyWorkflow(JourneyInbox):
     """One enrollment. Its id is the enrollment's id."""
 
     @workflow.init
     def __init__(self, start: JourneyInput) -> None:
+        super().__init__()
         self._id = start.enrollment_id
-        self._exit: ExitNotice | None = None
-        self._after_exit = 0
-        self._state = EnrollmentState.STARTING
-        self._stage = 0
-        self._due_at: datetime | None = None
-        self._hold: HoldReason | None = None
-        self._released = False
-        self._settled = False
-        self._send_now = False
-        self._approved = False
 
     @workflow.run
     async def run(self, start: JourneyInput) -> Concluded:
@@ -292,95 +280,6 @@ class JourneyWorkflow:
         return await self._database(
             JourneyActivities.conclude,
             Conclude(enrollment_id=self._id, reason=notice.reason, event_id=notice.event_id),
-        )
-
-    # --- what comes from outside -------------------------------------------------------------------------------------
-
-    def _hear(self, notice: ExitNotice) -> None:
-        if self._exit is None:
-            self._exit = notice
-        elif notice.event_id is None or notice.event_id != self._exit.event_id:
-            self._after_exit += 1
-
-    @workflow.signal
-    def customer_replied(self, notice: ExitNotice) -> None:
-        """The customer wrote."""
-        self._hear(notice)
-
-    @workflow.signal
-    def order_placed(self, notice: ExitNotice) -> None:
-        """The customer bought."""
-        self._hear(notice)
-
-    @workflow.signal
-    def unsubscribed(self, notice: ExitNotice) -> None:
-        """The customer asked to be left alone."""
-        self._hear(notice)
-
-    @workflow.signal
-    def priority_journey_entered(self, notice: ExitNotice) -> None:
-        """A journey of higher priority took the customer over."""
-        self._hear(notice)
-
-    @workflow.signal
-    def conversation_changed(self, notice: ExitNotice) -> None:
-        """The conversation was closed or moved out of the journey's column."""
-        self._hear(notice)
-
-    @workflow.signal
-    def stop(self, notice: ExitNotice) -> None:
-        """Staff, or the end of the journey itself, ended it; or the customer cannot be reached."""
-        self._hear(notice)
-
-    @workflow.signal
-    def released(self, release: Released) -> None:  # noqa: ARG002 - the key tells people, not the workflow, why
-        """What a hold waited for has come."""
-        self._released = True
-
-    @workflow.signal
-    def attempt_settled(self, settled: AttemptSettled) -> None:  # noqa: ARG002 - the database knows which and how
-        """A status has settled the attempt whose outcome was unknown."""
-        self._settled = True
-
-    @workflow.update
-    def approve(self, approval: Approval) -> None:  # noqa: ARG002 - it is in history for whoever asks who said yes
-        """Send the text that waits."""
-        self._approved = True
-
-    @approve.validator
-    def _may_approve(self, approval: Approval) -> None:  # noqa: ARG002 - a validator has its update's arguments
-        if self._hold is not HoldReason.APPROVAL:
-            raise ApplicationError("no message of this journey waits for approval", type="NotWaiting")
-
-    @workflow.update
-    def reject(self, approval: Approval) -> None:  # noqa: ARG002 - it is in history for whoever asks who said no
-        """End the journey instead of sending the text that waits."""
-        self._hear(ExitNotice(reason=ExitReason.REJECTED, at=workflow.now()))
-
-    @reject.validator
-    def _may_reject(self, approval: Approval) -> None:
-        self._may_approve(approval)
-
-    @workflow.update
-    def send_now(self) -> None:
-        """Do not wait for the stage's time; its guards still apply."""
-        self._send_now = True
-
-    @send_now.validator
-    def _may_send_now(self) -> None:
-        if self._state is not EnrollmentState.WAITING:
-            raise ApplicationError("no message of this journey waits for its time", type="NotWaiting")
-
-    @workflow.query
-    def status(self) -> JourneyStatus:
-        """Where the journey stands by its own account; support reads the database, which says more."""
-        return JourneyStatus(
-            state=self._state,
-            stage=self._stage,
-            due_at=self._due_at,
-            hold_reason=self._hold,
-            exit_reason=self._exit.reason if self._exit is not None else None,
-            events_after_exit=self._after_exit,
         )
 
 
