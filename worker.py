@@ -6,10 +6,12 @@ that a message that is on its way is recorded.
 
 import asyncio
 import contextlib
+import hashlib
 import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Self
 
 import structlog
@@ -40,6 +42,23 @@ _LET_THE_RUNTIME_END_S = 0.02
 log = structlog.get_logger(__name__)
 
 
+_WORKFLOW_TASKS = 24
+_LOCAL_ACTIVITIES = 24
+_DATABASE_ACTIVITIES = 24
+"""How many run at once in a process. Behind one writer's lock more would only wait, and they would wait on time that
+Temporal counts: a task's ten seconds, a local activity's thirty. What waits in Temporal's queue instead has no hurry."""
+_STICKY_FOR = timedelta(seconds=10)
+
+
+def _build_id() -> str:
+    """Names the orchestration that a worker runs, in Temporal's histories.
+
+    The SDK's own default reads every module of the process, for half a second, and changes with each of them.
+    """
+    sources = sorted((Path(__file__).parent / "workflows").glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+
+
 class Fleet:
     """Workers for the main queue, the model's, and one for each shop and number.
 
@@ -47,6 +66,7 @@ class Fleet:
         client: connected with `RekindlePlugin`.
         interceptors: for tests and the simulation.
         max_cached_workflows: None keeps the SDK's default; 0 replays each task (tests).
+        sticky_for: how long a task of a cached workflow waits for this process before any other may take it.
     """
 
     def __init__(
@@ -57,12 +77,15 @@ class Fleet:
         interceptors: Sequence[Interceptor] = (),
         max_cached_workflows: int | None = None,
         limit_rates: bool = True,
+        sticky_for: timedelta = _STICKY_FOR,
     ) -> None:
         self._client = client
         self._services = services
         self._interceptors = interceptors
         self._cached = max_cached_workflows
         self._limit_rates = limit_rates
+        self._sticky_for = sticky_for
+        self._build_id = _build_id()
         self._activities: ActivitySet = activity_set(services)
         self._stack = contextlib.AsyncExitStack()
         self._served: set[str] = set()
@@ -76,6 +99,11 @@ class Fleet:
             activities=self._activities.main,
             interceptors=list(self._interceptors),
             graceful_shutdown_timeout=_GRACE,
+            build_id=self._build_id,
+            max_concurrent_workflow_tasks=_WORKFLOW_TASKS,
+            max_concurrent_local_activities=_LOCAL_ACTIVITIES,
+            max_concurrent_activities=_DATABASE_ACTIVITIES,
+            sticky_queue_schedule_to_start_timeout=self._sticky_for,
             **options,  # type: ignore[arg-type]
         )
         await self._stack.enter_async_context(main)
@@ -114,6 +142,7 @@ class Fleet:
             activities=activities,
             interceptors=list(self._interceptors),
             graceful_shutdown_timeout=_GRACE,
+            build_id=self._build_id,
             max_task_queue_activities_per_second=per_second if self._limit_rates else None,
         )
         await self._stack.enter_async_context(worker)

@@ -12,6 +12,7 @@ from models.tables import Send
 from models.verdicts import Hold
 from policies.pacing import spread_offset
 from policies.whatsapp_reactions import Reaction
+from policies.windows import SERVICE_WINDOW
 from storage.enrollments import EnrollmentFacts
 from storage.opt_outs import OptOutSource, opt_out
 from storage.sends import template_of
@@ -32,8 +33,10 @@ async def react(
         case Reaction.RETRY_24H:
             return _tomorrow(session, facts, send, now=now)
         case Reaction.WINDOW_CLOSED:
-            # The window closed between our look and Meta's; the draft's template goes instead of its free text.
+            # Meta knows the window better than we do. Were it still open for us, the same text would be tried for ever.
             send.free_text = None
+            if facts.customer.last_inbound_at is not None:
+                facts.customer.last_inbound_at = min(facts.customer.last_inbound_at, now - SERVICE_WINDOW)
             return StageResult(step=StageStep.STALE)
         case Reaction.RECIPIENT_OPTOUT:
             await opt_out(

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Final
 
-from cli.documents import DOCUMENTS
+from cli.documents import DOCUMENTS, Document
+from cli.simulation.document import Outcome
+
+ALL: Final[dict[str, type[Document]]] = {**DOCUMENTS, "simulate": Outcome}
+"""The simulation's document is kept beside the simulation."""
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "schemas"
 
@@ -20,7 +24,7 @@ def schemas() -> dict[str, str]:
             indent=2,
         )
         + "\n"
-        for name, model in DOCUMENTS.items()
+        for name, model in ALL.items()
     }
 
 

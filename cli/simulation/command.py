@@ -13,8 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cli.failures import DONE, REFUSED, Failure, problem_lines
 from cli.options import DebugFlag, JsonFlag
 from cli.run import Run, execute
+from cli.simulation.document import Outcome
 from cli.simulation.options import ZONE, Options
-from cli.simulation.outcome import Outcome
 from cli.simulation.parts import running_parts
 from cli.simulation.run import Progress as Day
 from cli.simulation.run import Simulation, Watcher

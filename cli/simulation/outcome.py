@@ -3,67 +3,13 @@
 from collections import Counter
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
+from cli.simulation.document import AudienceCounts, MessageCounts, OrderCounts, Outcome, ProviderCounts
 from models.enums import ExitReason, LeftOut
 from sandbox.whatsapp.books import Books
 from storage import simulated
 from storage.engine import Database
 
 PURCHASED_ELSEWHERE = "purchased_elsewhere"
-_IN = ("entered", "control", "paced")
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class AudienceCounts(_Part):
-    """Who was considered: `considered` is the sum of the others."""
-
-    considered: int
-    entered: int
-    control: int
-    paced: int
-    skipped: dict[str, int]
-
-
-class MessageCounts(_Part):
-    """Accepted messages, by stage (from 1) and by the customer's local hour."""
-
-    sent: int
-    by_stage: dict[str, int]
-    by_local_hour: dict[str, int]
-
-
-class OrderCounts(_Part):
-    """Orders that belong to a journey, and what they came to."""
-
-    attributed: int
-    revenue: dict[str, str]
-
-
-class ProviderCounts(_Part):
-    """The sandbox's own count of what it received, and of what it should not have received."""
-
-    received: int
-    duplicates: int
-    outside_hours: int
-    after_exit: int
-
-
-class Outcome(_Part):
-    """The document of `simulate --json`. `unfinished` counts journeys that were not over at the end, by what for."""
-
-    audience: AudienceCounts
-    messages: MessageCounts
-    exits: dict[str, int]
-    orders: OrderCounts
-    provider: ProviderCounts
-    unfinished: dict[str, int]
-    opened_at: datetime
-    virtual_days: int
-    wall_seconds: float
 
 
 async def collect(

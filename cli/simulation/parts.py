@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,8 @@ from workflows.plugin import RekindlePlugin
 _TOKEN, _SECRET = "sandbox-token", "sandbox-secret"
 _MODEL = "sandbox-writer"
 _BUSINESS = "08:00-18:00"
+_LEAST_CACHED, _MOST_CACHED = 1000, 20_000
+_STICKY_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,18 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             await relay.drain()
 
         interceptors = [ClockInterceptor(clock)]
-        await stack.enter_async_context(Fleet(client, services, interceptors=interceptors, limit_rates=False))
+        await stack.enter_async_context(
+            Fleet(
+                client,
+                services,
+                interceptors=interceptors,
+                limit_rates=False,
+                # A journey that left the cache would be replayed for each of its tasks, and thousands are open at once.
+                max_cached_workflows=min(max(len(world.shop.customers), _LEAST_CACHED), _MOST_CACHED),
+                # The clock runs while a whole audience is being worked through.
+                sticky_for=_STICKY_FOR,
+            )
+        )
         crowd = Crowd(
             shop=world.shop,
             whatsapp=whatsapp,

@@ -14,8 +14,9 @@ from datetime import timedelta
 
 from activities import queues
 from activities.health import check_store
+from cli.simulation.document import Outcome
 from cli.simulation.options import Options
-from cli.simulation.outcome import Outcome, collect
+from cli.simulation.outcome import collect
 from cli.simulation.parts import Parts, running_parts
 from models.enums import JourneyState
 from models.journey import JourneyDefinition

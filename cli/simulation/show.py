@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from cli.documents import EnrollmentView
 from cli.output import Output
 from cli.passages import show_enrollment
-from cli.simulation.outcome import Outcome
+from cli.simulation.document import Outcome
 from cli.wording import EXITS, OUTCOMES
 from models.journey import JourneyDefinition
 

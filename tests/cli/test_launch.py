@@ -1,6 +1,7 @@
 """Launching, looking, and stopping, end to end on a real Temporal server with the sandbox as the world."""
 
 import asyncio
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ async def test_a_launch_starts_everybody_once_however_often_it_runs(world: Scene
         world.customer(number)
     world.customer(6, consent=ConsentState.NEVER_SUBSCRIBED)
     world.customer(7, days_ago=10)
-    first = await world.spawn("launch", str(journey_file), "--yes", "--json")
+    first = await world.run("launch", str(journey_file), "--yes", "--json")
     assert first.code == 0, first.err
     audience = json.loads(first.out)["audience"]
     assert (audience["considered"], audience["entered"], audience["skipped"]["no_consent"]) == (6, 5, 1)
@@ -135,10 +136,13 @@ async def test_a_refused_credential_stops_a_launch(world: Scene, journey_file: P
     assert "shop-token" not in answer.err
 
 
-async def test_a_launch_without_terminal_and_yes_does_nothing(world: Scene, journey_file: Path) -> None:
+async def test_a_launch_without_terminal_and_yes_does_nothing(
+    world: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The question cannot be asked, which is a matter of usage."""
     world.customer(1)
-    answer = await world.spawn("launch", str(journey_file), stdin=b"y\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    answer = await world.run("launch", str(journey_file))
     assert (answer.code, answer.out) == (2, "")
     assert "--yes" in answer.err
     assert await _rows(world, Launch) == []

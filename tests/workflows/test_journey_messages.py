@@ -129,7 +129,6 @@ async def test_a_window_that_closed_on_the_way_sends_the_template(stack: Stack) 
     await stack.write(person, "Thanks!")
     await stack.advance(hours=1)
     stack.whatsapp.faults.for_recipient(person.phone, MetaRefuses(131047))
-    stack.whatsapp.faults.for_recipient(person.phone, MetaRefuses(131047))
     enrollment = await stack.begin(journey(("0d", TEXT)), person)
     await stack.accepted(1)
     assert _template(stack) == "winback_hello"
