@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -637,7 +638,8 @@ async def _add_store(
     database: Database, cipher: Cipher, shopify_url: str, *, now: datetime, changes: Mapping[str, Any]
 ) -> StoreParts:
     options: dict[str, Any] = {
-        "slug": "shop",
+        # In every enrollment's id, so that stacks on one server do not meet each other's workflows.
+        "slug": f"shop-{uuid.uuid4().hex[:8]}",
         "time_zone": ZONE,
         "currency": "USD",
         "languages": ("en",),

@@ -11,6 +11,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
 
 from activities.audience import AudienceActivities
 from models.enums import LaunchState
@@ -27,6 +28,7 @@ from models.orchestration import (
 
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5))
 _PAGE = timedelta(minutes=5)
+_AFTER_FAULT = timedelta(minutes=15)
 
 
 @workflow.defn
@@ -47,11 +49,18 @@ class AudienceWorkflow:
         """Serve launches in the order of their requests, then each day's paced customers, until nobody waits."""
         journey = JourneyRef(journey_id=start.journey_id)
         while True:
-            while self._pending:
-                await self._launch(self._pending[0])
-                self._pending.pop(0)
-                self._continue_if_long()
-            await self._enter_paced(journey)
+            try:
+                while self._pending:
+                    await self._launch(self._pending[0])
+                    self._pending.pop(0)
+                    self._continue_if_long()
+                await self._enter_paced(journey)
+            except ActivityError:
+                # The shop refuses our credential, say. Everybody keeps their place; somebody has to mend it.
+                workflow.logger.warning("the audience waits: an activity failed for good")
+                self._phase = "waiting"
+                await workflow.sleep(_AFTER_FAULT)
+                continue
             self._continue_if_long()
             following = await workflow.execute_activity_method(
                 AudienceActivities.next_day, journey, start_to_close_timeout=_PAGE, retry_policy=_RETRY

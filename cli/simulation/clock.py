@@ -6,15 +6,20 @@ happens inside one, and the server's clock stands still (or crawls) while one is
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from google.protobuf.empty_pb2 import Empty
 from temporalio import activity
+from temporalio.api.testservice.v1 import SleepRequest
+from temporalio.client import Client
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 _YEAR = 2030
 _NINE = time(9)
 _WEEK = 7
+_A_MOVE_TAKES_AT_MOST = timedelta(hours=12)
+"""Of the real clock."""
 
 
 class VirtualClock:
@@ -53,6 +58,33 @@ class _Inbound(ActivityInboundInterceptor):
         if not info.is_local:
             self._clock.reached(info.started_time)
         return await super().execute_activity(input)
+
+
+class ClockHand:
+    """Moves the server's clock, over a connection that does nothing else.
+
+    `env.sleep` does the same on the environment's connection, for a minute at most: a day with thousands of messages
+    takes longer. And the server breaks a connection off that asks it in vain whether it is still there (keep-alive
+    pings), which one long call looks like.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._testing = client.service_client.test_service
+
+    @classmethod
+    async def take(cls, address: str) -> Self:
+        """The hand of the server at that address."""
+        return cls(await Client.connect(address, keep_alive_config=None))
+
+    async def now(self) -> datetime:
+        """The server's time."""
+        return (await self._testing.get_current_time(Empty())).time.ToDatetime(UTC)
+
+    async def move_to(self, moment: datetime) -> None:
+        """Let everything happen that is due until then."""
+        request = SleepRequest()
+        request.duration.FromTimedelta(moment - await self.now())
+        await self._testing.unlock_time_skipping_with_sleep(request, timeout=_A_MOVE_TAKES_AT_MOST)
 
 
 def opening_day(as_of: date) -> date:

@@ -22,7 +22,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.search_attributes import ALL
 from activities.services import Services
 from cli.serving import serving
-from cli.simulation.clock import ClockInterceptor, VirtualClock, opening_moment
+from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, opening_moment
 from cli.simulation.options import STORE, ZONE, Options
 from cli.simulation.world import PHONE_NUMBER_ID, SHOP_DOMAIN, WABA_ID, World, build_world
 from gateway.app import GatewaySettings, create_app
@@ -59,11 +59,11 @@ class Parts:
     """Everything that runs in a simulation.
 
     Attributes:
-        env: the time-skipping environment; it alone moves the clock.
+        hand: it alone moves the clock.
         client: a plain client, which never makes the clock move.
     """
 
-    env: WorkflowEnvironment
+    hand: ClockHand
     client: Client
     clock: VirtualClock
     opening: datetime
@@ -88,9 +88,11 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         )
         zone = ZoneInfo(ZONE)
         opening = opening_moment(options.as_of, zone)
-        await env.sleep(opening - await env.get_current_time())
+        target = env.client.service_client.config.target_host
+        hand = await ClockHand.take(target)
+        await hand.move_to(opening)
         clock = VirtualClock(opening)
-        client = await Client.connect(env.client.service_client.config.target_host, plugins=[RekindlePlugin()])
+        client = await Client.connect(target, plugins=[RekindlePlugin()])
         await _register_search_attributes(client)
         world = build_world(
             options.orders, as_of=options.as_of, opening=opening, zone=zone, token=_TOKEN, secret=_SECRET
@@ -162,7 +164,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
                 workflow_runner=UnsandboxedWorkflowRunner(),
             )
         )
-        yield Parts(env, client, clock, opening, services, store, world, whatsapp, sender, relay)
+        yield Parts(hand, client, clock, opening, services, store, world, whatsapp, sender, relay)
 
 
 class _Reading:

@@ -1,7 +1,7 @@
 """One simulation, from launch to the last attribution window, on Temporal's virtual clock.
 
 The recipe matters (`docs/decisions.md` says why): everything that must happen in order happens inside an activity or
-a workflow, because the clock jumps whenever nothing is in flight; the clock is advanced by `env.sleep` a day at a
+a workflow, because the clock jumps whenever nothing is in flight; the clock is moved a day at a
 time; and everything else goes through a second, plain client, which never makes the server skip.
 """
 
@@ -66,8 +66,7 @@ class Simulation:
         """Let the days pass until every journey and every attribution window is over, or the asked days are."""
         longest = self._options.days if self._options.days is not None else _LONGEST_DAYS
         while self._day < longest:
-            now = await self.parts.env.get_current_time()
-            await self.parts.env.sleep(self.parts.opening + timedelta(days=self._day + 1) - now)
+            await self.parts.hand.move_to(self.parts.opening + timedelta(days=self._day + 1))
             self._day += 1
             if await self._is_over(watch):
                 return

@@ -311,10 +311,12 @@ async def test_opt_out_ends_what_runs_and_keeps_a_reimport_out(seeded: Scene, te
 
 
 async def test_stop_of_a_journey_whose_workflows_are_gone(seeded: Scene, temporal: Client) -> None:
-    """One is told; control is left alone."""
+    """One is told, and once only; control is left alone."""
     assert temporal is not None
     found = check("stop", await seeded.run("stop", DEFINITION.name, "--yes", "--json"))
     assert found["told"] == 1
+    again = json.loads((await seeded.run("stop", DEFINITION.name, "--yes", "--json")).out)
+    assert again["told"] == 0
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 import asyncio
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlmodel import select
 
+from cli.app import main
 from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch
 from sandbox.shopify.state import ALL_SCOPES
@@ -56,13 +58,13 @@ async def test_a_launch_starts_everybody_once_however_often_it_runs(world: Scene
 
 async def test_two_launches_at_once_enroll_nobody_twice(world: Scene, journey_file: Path) -> None:
     """Each says what it did; together they enrolled everybody once."""
-    for number in range(1, 31):
+    for number in range(1, 13):
         world.customer(number)
     answers = await asyncio.gather(*(world.spawn("launch", str(journey_file), "--yes", "--json") for _ in range(2)))
     assert [answer.code for answer in answers] == [0, 0], [answer.err for answer in answers]
-    assert sum(json.loads(answer.out)["audience"]["entered"] for answer in answers) == 30
+    assert sum(json.loads(answer.out)["audience"]["entered"] for answer in answers) == 12
     rows = await _rows(world, Enrollment)
-    assert len(rows) == len({row.customer_id for row in rows}) == 30
+    assert len(rows) == len({row.customer_id for row in rows}) == 12
 
 
 async def test_pacing_holds_over_two_launches(world: Scene, journey_file: Path) -> None:
@@ -75,6 +77,26 @@ async def test_pacing_holds_over_two_launches(world: Scene, journey_file: Path) 
     assert (first["audience"]["entered"], first["audience"]["skipped"]["limit"]) == (2, 5)
     assert (second["audience"]["entered"], second["audience"]["paced"]) == (1, 4)
     assert list(second["entrants_by_day"].values()) == [1, 3, 1]
+
+
+async def test_a_launch_that_another_one_overtook_gives_its_days_again(
+    world: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day's number holds although both had planned it for their own customers before either started."""
+    edit(journey_file, ("{hours", "{max_per_day: 3, hours"))
+    for number in range(1, 7):
+        world.customer(number, days_ago=80 + number)
+    monkeypatch.setattr("cli.launch.require_terminal", lambda **_: None)
+
+    def overtake(*_: object) -> bool:
+        words = ["launch", str(journey_file), "--yes", "--limit", "3"]
+        with ThreadPoolExecutor() as pool:
+            assert pool.submit(main, words).result() == 0
+        return True
+
+    monkeypatch.setattr("cli.run.Run.confirm", overtake)
+    assert (await world.run("launch", str(journey_file))).code == 0
+    assert len(await _rows(world, Enrollment)) == 3
 
 
 async def test_stop_ends_the_journey_for_everybody_and_a_launch_wakes_it(world: Scene, journey_file: Path) -> None:

@@ -2,8 +2,10 @@
 
 import itertools
 
-from models.enums import ExitReason
+from models.enums import EventKind, ExitReason
 from models.orchestration import AttemptSettled, ExitNotice, Released
+from models.tables import CustomerEvent
+from storage.stores import required_id
 from tests.stack import HELLO, Stack, journey
 from tests.workflows.conftest import OpenStack
 from worker import Fleet
@@ -25,9 +27,10 @@ async def test_the_first_exit_wins_in_whatever_order_they_come(open_stack: OpenS
         await stack.start(enrollments[0])
         stack.started += enrollments
         now = await stack.now()
+        ids = {name: await _an_event(stack, reason) for name, reason in EXITS.items()}
         for enrollment, names in zip(enrollments, orders, strict=True):
             for name in (*names, names[0], *names):
-                notice = ExitNotice(reason=EXITS[name], at=now, event_id=list(EXITS).index(name) + 100)
+                notice = ExitNotice(reason=EXITS[name], at=now, event_id=ids[name])
                 await stack.handle(enrollment).signal(name, notice)
         async with Fleet(stack.client, stack.services, limit_rates=False):
             for enrollment, names in zip(enrollments, orders, strict=True):
@@ -38,6 +41,25 @@ async def test_the_first_exit_wins_in_whatever_order_they_come(open_stack: OpenS
                 # Two others, each told twice: a repetition of the first is no further event.
                 assert status.events_after_exit == 4
         assert stack.received() == []
+
+
+async def _an_event(stack: Stack, reason: ExitReason) -> int:
+    """An event on record that is about some other enrollment, so that the database decides nothing."""
+    async with stack.database.write() as session:
+        event = CustomerEvent(
+            store_id=stack.store.id,
+            customer_id=1,
+            kind=EventKind.STOP,
+            exit_reason=reason,
+            enrollment_id="elsewhere",
+            occurred_at=stack.clock(),
+            received_at=stack.clock(),
+            source="test",
+            dedupe_key=reason.value,
+        )
+        session.add(event)
+        await session.flush()
+        return required_id(event.id)
 
 
 async def test_signals_that_nobody_waits_for_change_nothing(stack: Stack) -> None:

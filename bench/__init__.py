@@ -1,0 +1,1 @@
+"""Figures beside their yardsticks, measured in one run: `make bench` (what each means: `docs/benchmarks.md`)."""

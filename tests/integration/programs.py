@@ -1,0 +1,48 @@
+"""Rekindle's programs as real processes, to be killed."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from tests.stack import MODEL, TOKEN, Stack
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(stack: Stack, key: str) -> dict[str, str]:
+    """The environment of a program that works for the stack."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REKINDLE_", "TEMPORAL_"))}
+    return kept | {
+        "REKINDLE_DATABASE_URL": str(stack.database.engine.url.render_as_string(hide_password=False)),
+        "REKINDLE_SECRET_KEYS": key,
+        "REKINDLE_WHATSAPP_BASE_URL": stack.urls["whatsapp"],
+        "REKINDLE_LLM_BASE_URL": f"{stack.urls['llm']}/v1",
+        "REKINDLE_LLM_API_KEY": TOKEN,
+        "REKINDLE_LLM_MODEL": MODEL,
+        "REKINDLE_LOG_FORMAT": "json",
+        "TEMPORAL_ADDRESS": stack.client.service_client.config.target_host,
+    }
+
+
+@asynccontextmanager
+async def running(*arguments: str, env: Mapping[str, str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python program of ours, killed at the end if it still runs; its output goes to `log`."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, cwd=ROOT, env=dict(env), stdout=output, stderr=output
+        )
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def kill(process: asyncio.subprocess.Process) -> None:
+    """`kill -9`, and nothing else."""
+    process.kill()
+    await process.wait()

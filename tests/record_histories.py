@@ -1,0 +1,319 @@
+"""Records one history per path from a real dev server: `python -m tests.record_histories [NAME ...]`.
+
+Histories are kept for ever, because journeys live for months: a name that exists already is refused, and a changed
+shape gets a new name. Days pass in seconds here, which no history can tell: orchestration is given moments, and
+never computes one.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from temporalio.client import Client
+
+from activities import queues
+from composition import system_clock
+from models.enums import EnrollmentState, ExitReason, HoldReason, TemplateStatus
+from models.orchestration import Approval, HealthInput
+from policies.schedule import due_after
+from sandbox.whatsapp.faults import DropResponse, LoseStatuses, Refuse
+from storage.stores import required_id
+from tests.devserver import dev_server
+from tests.stack import HELLO, Stack, journey, running_stack
+from workflows.health import HealthWorkflow
+from workflows.ids import audience_workflow_id, health_workflow_id
+from workflows.journey import JourneyWorkflow
+from workflows.plugin import RekindlePlugin
+
+HISTORIES = Path(__file__).parent / "histories"
+MANIFEST = HISTORIES / "MANIFEST.sha256"
+
+_PAUSED = {"template": "winback_paused", "language": "en", "variables": {"1": "you"}}
+_AI = {
+    "ai": {"mode": "goal", "goal": "Remind them what they liked"},
+    "template": {"name": "winback_note", "language": "en", "variables": {"1": "{ai.text}"}},
+    "fallback": {"template": "winback_hello", "language": "en", "variables": {"1": "friend"}},
+}
+_THREE = (("0d", HELLO), ("3d", HELLO), ("7d", HELLO))
+_DAY_S = 0.3
+
+
+def _hurried(*args: Any) -> datetime:
+    """The real due moment with a day of fractions of a second."""
+    anchor: datetime = args[2]
+    return anchor + (due_after(*args) - anchor) * (_DAY_S / 86_400)
+
+
+async def _completed(stack: Stack) -> str:
+    with mock.patch("activities.outcomes.due_after", _hurried):
+        enrollment = await stack.begin(journey(*_THREE))
+        assert await stack.ends(enrollment) is ExitReason.COMPLETED
+    return enrollment
+
+
+async def _ended(stack: Stack, act: Callable[[Any], Awaitable[Any]], reason: ExitReason) -> str:
+    person = await stack.person()
+    enrollment = await stack.begin(journey(*_THREE), person)
+    await stack.waits(enrollment, 1)
+    await act(person)
+    assert await stack.ends(enrollment) is reason
+    return enrollment
+
+
+async def _purchased(stack: Stack) -> str:
+    return await _ended(stack, stack.buy, ExitReason.PURCHASED)
+
+
+async def _replied(stack: Stack) -> str:
+    return await _ended(stack, lambda person: stack.write(person, "Hello?"), ExitReason.CUSTOMER_REPLIED)
+
+
+async def _unsubscribed(stack: Stack) -> str:
+    return await _ended(stack, lambda person: stack.write(person, "STOP"), ExitReason.UNSUBSCRIBED)
+
+
+async def _stopped_before_it_began(stack: Stack) -> str:
+    person = await stack.person()
+    enrollment = await stack.enroll(journey(), person)
+    await stack.write(person, "Hello?")
+    await stack.start(enrollment)
+    assert await stack.ends(enrollment) is ExitReason.CUSTOMER_REPLIED
+    return enrollment
+
+
+async def _refused(stack: Stack, code: int) -> tuple[str, Any]:
+    person = await stack.person()
+    stack.whatsapp.faults.for_recipient(person.phone, Refuse(code))
+    return await stack.begin(journey(), person), person
+
+
+async def _undeliverable(stack: Stack) -> str:
+    enrollment, _ = await _refused(stack, 131026)
+    assert await stack.ends(enrollment) is ExitReason.UNDELIVERABLE
+    return enrollment
+
+
+async def _send_unknown_settled(stack: Stack) -> str:
+    person = await stack.person()
+    stack.whatsapp.faults.for_recipient(person.phone, DropResponse())
+    enrollment = await stack.begin(journey(*_THREE), person)
+    await stack.waits(enrollment, 1)
+    await stack.write(person, "Hello?")
+    assert await stack.ends(enrollment) is ExitReason.CUSTOMER_REPLIED
+    return enrollment
+
+
+async def _send_unknown_parked(stack: Stack) -> str:
+    person = await stack.person()
+    stack.whatsapp.faults.for_recipient(person.phone, DropResponse(), LoseStatuses())
+    enrollment = await stack.begin(journey(*_THREE), person)
+    await stack.waits(enrollment, 1)
+    await stack.write(person, "Hello?")
+    assert await stack.ends(enrollment) is ExitReason.CUSTOMER_REPLIED
+    return enrollment
+
+
+async def _model_written(stack: Stack) -> str:
+    with mock.patch("activities.outcomes.due_after", _hurried):
+        enrollment = await stack.begin(journey(("0d", _AI), ("1d", _AI)))
+        assert await stack.ends(enrollment) is ExitReason.COMPLETED
+    return enrollment
+
+
+async def _hold_released(stack: Stack) -> str:
+    enrollment = await stack.begin(journey(("0d", _PAUSED), ("3d", HELLO)))
+    await stack.holds(enrollment, HoldReason.TEMPLATE_HELD)
+    await stack.post(
+        stack.whatsapp.set_template_status("winback_paused", "en", TemplateStatus.APPROVED, system_clock())
+    )
+    await stack.until(lambda: _accepted_one(stack), within=60)
+    await stack.waits(enrollment, 1)
+    await stack.stop(enrollment)
+    assert await stack.ends(enrollment) is ExitReason.STOPPED_BY_STAFF
+    return enrollment
+
+
+async def _accepted_one(stack: Stack) -> bool:
+    return bool(stack.received())
+
+
+async def _hold_expired(stack: Stack) -> str:
+    with (
+        mock.patch("activities.journey._length", lambda *_: timedelta(seconds=1)),
+        mock.patch("activities.outcomes.due_after", _hurried),
+    ):
+        enrollment = await stack.begin(journey(("0d", _PAUSED), ("1d", HELLO)))
+        assert await stack.ends(enrollment) is ExitReason.COMPLETED
+    return enrollment
+
+
+async def _approved(stack: Stack) -> str:
+    enrollment = await stack.begin(journey(sending={"approval": "required"}))
+    await stack.holds(enrollment, HoldReason.APPROVAL)
+    send = await stack.send(enrollment)
+    await stack.handle(enrollment).execute_update(JourneyWorkflow.approve, Approval(draft_id=required_id(send.id)))
+    await stack.waits(enrollment, 1)
+    await stack.stop(enrollment)
+    assert await stack.ends(enrollment) is ExitReason.STOPPED_BY_STAFF
+    return enrollment
+
+
+async def _rejected(stack: Stack) -> str:
+    enrollment = await stack.begin(journey(sending={"approval": "required"}))
+    await stack.holds(enrollment, HoldReason.APPROVAL)
+    await stack.handle(enrollment).execute_update(JourneyWorkflow.reject, Approval(draft_id=1))
+    assert await stack.ends(enrollment) is ExitReason.REJECTED
+    return enrollment
+
+
+async def _sent_now(stack: Stack) -> str:
+    enrollment = await stack.begin(journey(("3d", HELLO)))
+    await stack.waits(enrollment, 0)
+    await stack.handle(enrollment).execute_update(JourneyWorkflow.send_now)
+    await stack.waits(enrollment, 1)
+    await stack.stop(enrollment)
+    assert await stack.ends(enrollment) is ExitReason.STOPPED_BY_STAFF
+    return enrollment
+
+
+async def _asleep(stack: Stack) -> str:
+    enrollment = await stack.begin(journey(*_THREE))
+    await stack.waits(enrollment, 1)
+    return enrollment
+
+
+async def _watching(stack: Stack) -> str:
+    enrollment = await stack.begin()
+    await stack.reaches(enrollment, EnrollmentState.WATCHING)
+    await stack.waits(enrollment, 1)
+    return enrollment
+
+
+async def _audience(stack: Stack) -> str:
+    for _ in range(3):
+        await stack.person()
+    definition = journey()
+    launch = await stack.launch(definition)
+    assert await stack.launched(launch) == {"entered": 3}
+    workflow_id = audience_workflow_id(stack.store.id, await stack.publish(definition))
+    await stack.client.get_workflow_handle(workflow_id).result()
+    return workflow_id
+
+
+async def _audience_paced(stack: Stack) -> str:
+    for _ in range(3):
+        await stack.person()
+    definition = journey(sending={"max_per_day": 1})
+    launch = await stack.launch(definition)
+    assert await stack.launched(launch) == {"entered": 1, "paced": 2}
+    return audience_workflow_id(stack.store.id, await stack.publish(definition))
+
+
+async def _health(stack: Stack) -> str:
+    workflow_id = health_workflow_id(stack.store.id)
+    start = HealthInput(store_id=stack.store.id, interval=timedelta(hours=1))
+    handle = await stack.client.start_workflow(HealthWorkflow.run, start, id=workflow_id, task_queue=queues.MAIN)
+    stack.started.append(workflow_id)
+
+    async def checked() -> bool:
+        return await handle.query(HealthWorkflow.report) is not None
+
+    await stack.until(checked)
+    await handle.signal(HealthWorkflow.check_now)
+    await stack.until(checked)
+    return workflow_id
+
+
+PATHS: dict[str, Callable[[Stack], Awaitable[str]]] = {
+    "journey-completed": _completed,
+    "journey-purchased": _purchased,
+    "journey-replied": _replied,
+    "journey-unsubscribed": _unsubscribed,
+    "journey-ended-before-it-began": _stopped_before_it_began,
+    "journey-undeliverable": _undeliverable,
+    "journey-send-unknown-settled": _send_unknown_settled,
+    "journey-send-unknown-parked": _send_unknown_parked,
+    "journey-written-by-model": _model_written,
+    "journey-hold-released": _hold_released,
+    "journey-hold-expired": _hold_expired,
+    "journey-approved": _approved,
+    "journey-rejected": _rejected,
+    "journey-sent-now": _sent_now,
+    "journey-asleep": _asleep,
+    "journey-watching": _watching,
+    "audience": _audience,
+    "audience-paced": _audience_paced,
+    "health": _health,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Runs paths against one server."""
+
+    client: Client
+
+    @asynccontextmanager
+    async def stack(self) -> AsyncIterator[Stack]:
+        """A stack of its own for one path."""
+        with tempfile.TemporaryDirectory() as directory:
+            url = f"sqlite+aiosqlite:///{directory}/record.db"
+            async with running_stack(
+                self.client, url, clock=system_clock, unknown_wait=timedelta(seconds=1)
+            ) as stack:
+                yield stack
+
+    async def record(self, name: str) -> str:
+        """The history of one path as JSON."""
+        async with self.stack() as stack:
+            workflow_id = await PATHS[name](stack)
+            return (await self.client.get_workflow_handle(workflow_id).fetch_history()).to_json()
+
+
+def write_manifest() -> None:
+    """List every history with its checksum."""
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in sorted(HISTORIES.glob("*.json"))
+    ]
+    MANIFEST.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
+async def _record_all(names: list[str]) -> None:
+    async with dev_server() as server:
+        target = server.client.service_client.config.target_host
+        # The identity of workers stands in every history; by default it is this machine's name.
+        client = await Client.connect(target, plugins=[RekindlePlugin()], identity="recorder")
+        recorder = Recorder(client)
+        for name in names:
+            text = await recorder.record(name)
+            (HISTORIES / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            sys.stdout.write(f"{name}: {len(text)} bytes\n")
+    write_manifest()
+    await asyncio.sleep(0.02)
+
+
+def main() -> int:
+    """Record the paths that are named, or all that have no history yet."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(PATHS)}")
+    names = parser.parse_args().names or [name for name in PATHS if not (HISTORIES / f"{name}.json").exists()]
+    HISTORIES.mkdir(exist_ok=True)
+    taken = [name for name in names if (HISTORIES / f"{name}.json").exists()]
+    if taken:
+        sys.stderr.write(f"recorded already, and never changed: {', '.join(taken)}\n")
+        return 1
+    asyncio.run(_record_all(names))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

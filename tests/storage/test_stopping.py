@@ -1,0 +1,68 @@
+"""Ending journeys, and what support is told of them, on both databases."""
+
+from models.enums import EnrollmentState, ExitReason, JourneyState
+from models.tables import Journey
+from storage.engine import Database
+from storage.journeys import journey_of
+from storage.lookup import (
+    active_journeys,
+    count_attributed_exits,
+    customer_of_workflow,
+    decisions_about,
+    ever_entered,
+    find_person,
+    paced_of,
+    passages,
+    texts_of,
+)
+from storage.stopping import close_entry, count_running, stop_customer, stop_page
+from tests.worlds import PHONE, make_world
+
+
+async def test_a_stop_tells_who_runs_once_and_leaves_control_alone(database: Database) -> None:
+    """One event and one intent for each running enrollment, also when the page is repeated."""
+    world = await make_world(database)
+    first = await world.enroll(await world.customer())
+    await world.enroll(await world.customer("+447700900124"), state=EnrollmentState.CONTROL)
+    async with database.write() as session:
+        journey = await journey_of(session, 1, lock=True)
+        assert await close_entry(session, journey, reason="test", now=world.now) == 0
+    for told in (1, 0):
+        async with database.write() as session:
+            assert await stop_page(session, 1, after=0, now=world.now) == (told, None)
+    assert await world.intents() == [(first, "stop")]
+    assert await world.events() == [("stop", ExitReason.JOURNEY_STOPPED)]
+    assert (await world.one(Journey, 1)).state is JourneyState.STOPPED
+
+
+async def test_one_customer_can_be_stopped(database: Database) -> None:
+    """Only the enrollment of that customer in that journey."""
+    world = await make_world(database)
+    customer = await world.customer()
+    enrollment_id = await world.enroll(customer)
+    async with database.write() as session:
+        enrollment, unpaced = await stop_customer(session, 1, customer, now=world.now)
+    assert (enrollment.id if enrollment else None, unpaced) == (enrollment_id, False)
+    assert await world.events() == [("stop", ExitReason.STOPPED_BY_STAFF)]
+
+
+async def test_everything_about_a_person_is_found(database: Database) -> None:
+    """By number and by workflow, with the passage, its sends and its attempts."""
+    world = await make_world(database)
+    customer = await world.customer()
+    enrollment_id = await world.enroll(customer)
+    await world.claim(enrollment_id)
+    async with database.read() as session:
+        found = await find_person(session, world.store_id, PHONE)
+        assert found is not None
+        assert found.id == customer
+        assert await customer_of_workflow(session, world.store_id, enrollment_id) == found
+        (passage,) = await passages(session, customer)
+        assert (passage.version, len(passage.sends), len(passage.attempts)) == (1, 1, 1)
+        assert await texts_of(session, passage.events) == {}
+        assert await decisions_about(session, customer, 1) == []
+        assert await paced_of(session, customer) == []
+        assert await active_journeys(session, world.store_id) == []
+        assert await count_attributed_exits(session, 1) == 0
+        assert await count_running(session, 1) == 1
+        assert await ever_entered(session, 1, [customer]) == {customer}
