@@ -1,0 +1,103 @@
+"""`simulate` as its users run it: a subprocess, one document, honest exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = Path(__file__).parent / "golden" / "simulate.json"
+JOURNEY = "examples/win_back_minimal.yaml"
+
+
+def starter(*arguments: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
+    """Run the command line from the project's root."""
+    return subprocess.run(
+        [sys.executable, "starter.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def without_wall_time(document: str) -> dict[str, Any]:
+    """The document without the one figure that differs from run to run."""
+    read: dict[str, Any] = json.loads(document)
+    read.pop("wall_seconds")
+    return read
+
+
+def test_the_document_is_the_golden_one_for_the_seed() -> None:
+    """The same seed gives the same output on every machine; the document fits its schema and stands alone on stdout."""
+    done = starter("simulate", JOURNEY, "--limit", "12", "--seed", "7", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    jsonschema.validate(
+        json.loads(done.stdout), json.loads((ROOT / "docs" / "schemas" / "simulate.json").read_text("utf-8"))
+    )
+    assert without_wall_time(done.stdout) == without_wall_time(GOLDEN.read_text("utf-8"))
+
+
+def test_everybody_considered_is_accounted_for() -> None:
+    """`considered` is the sum of the entered, the control group, the paced and the skipped."""
+    audience = json.loads(GOLDEN.read_text("utf-8"))["audience"]
+    counted = audience["entered"] + audience["control"] + audience["paced"] + sum(audience["skipped"].values())
+    assert audience["considered"] == counted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["simulate", "no-such-file.yaml"], 1, "no-such-file.yaml: cannot be read"),
+        (["simulate"], 2, "Missing argument"),
+        (["simulate", JOURNEY, JOURNEY], 1, "two of the files are journeys named"),
+        (["simulate", JOURNEY, "--orders", "README.md"], 1, "README.md"),
+        (["simulate", JOURNEY, "--days", "0"], 2, "--days"),
+    ],
+)
+def test_wrong_input_is_told_in_a_line_and_with_its_exit_code(arguments: list[str], code: int, said: str) -> None:
+    """Nothing is simulated, no traceback is shown, and the exit code says what kind of mistake it was."""
+    done = starter(*arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_good_rows_are_used_alone_only_when_asked(tmp_path: Path) -> None:
+    """A half-broken file names its bad rows and is refused; with --skip-bad-rows the good ones are used."""
+    orders = tmp_path / "orders.csv"
+    orders.write_text(
+        "order_id,customer_id,ordered_on,total,currency\nA1,C1,2026-08-01,20.00,EUR\nA2,C2,not-a-day,10.00,EUR\n",
+        "utf-8",
+    )
+    refused = starter("simulate", JOURNEY, "--orders", str(orders))
+    assert refused.returncode == 1
+    assert "3" in refused.stderr
+    used = starter(
+        "simulate",
+        JOURNEY,
+        "--orders",
+        str(orders),
+        "--as-of",
+        "2026-11-02",
+        "--skip-bad-rows",
+        "--days",
+        "1",
+        "--json",
+    )
+    assert used.returncode == 0, used.stderr
+    assert json.loads(used.stdout)["audience"]["considered"] == 1
+
+
+def test_a_recording_needs_a_directory_of_its_own(tmp_path: Path) -> None:
+    """A recording is never mixed with an earlier one."""
+    (tmp_path / "whatsapp.jsonl").write_text("", "utf-8")
+    done = starter("simulate", JOURNEY, "--record", str(tmp_path))
+    assert done.returncode == 1
+    assert "is not empty" in done.stderr
