@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from enum import Enum, auto
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +29,7 @@ from storage.engine import DatabaseUnavailableError
 from storage.schema import SchemaError
 from storage.secrets import SecretKeyError
 from storage.stores import all_stores
+from workflows.loading import share_code
 from workflows.plugin import WORKFLOWS
 
 _GRACE = timedelta(seconds=30)
@@ -45,8 +47,8 @@ log = structlog.get_logger(__name__)
 _WORKFLOW_TASKS = 24
 _LOCAL_ACTIVITIES = 24
 _DATABASE_ACTIVITIES = 24
-"""How many run at once in a process. Behind one writer's lock more would only wait, and they would wait on time that
-Temporal counts: a task's ten seconds, a local activity's thirty. What waits in Temporal's queue instead has no hurry."""
+"""How many run at once in a process. Behind one writer's lock more would only wait, and on time that Temporal counts:
+a task's ten seconds, a local activity's thirty. What waits in Temporal's queue instead has no hurry."""
 _STICKY_FOR = timedelta(seconds=10)
 
 
@@ -59,6 +61,14 @@ def _build_id() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
+class Share(Enum):
+    """What of the work a process does: everything, or, where orchestration has a process of its own, the one part."""
+
+    ALL = auto()
+    WORKFLOWS = auto()
+    ACTIVITIES = auto()
+
+
 class Fleet:
     """Workers for the main queue, the model's, and one for each shop and number.
 
@@ -66,6 +76,7 @@ class Fleet:
         client: connected with `RekindlePlugin`.
         interceptors: for tests and the simulation.
         max_cached_workflows: None keeps the SDK's default; 0 replays each task (tests).
+        share: what of the work is done here.
         sticky_for: how long a task of a cached workflow waits for this process before any other may take it.
     """
 
@@ -77,6 +88,7 @@ class Fleet:
         interceptors: Sequence[Interceptor] = (),
         max_cached_workflows: int | None = None,
         limit_rates: bool = True,
+        share: Share = Share.ALL,
         sticky_for: timedelta = _STICKY_FOR,
     ) -> None:
         self._client = client
@@ -84,6 +96,7 @@ class Fleet:
         self._interceptors = interceptors
         self._cached = max_cached_workflows
         self._limit_rates = limit_rates
+        self._share = share
         self._sticky_for = sticky_for
         self._build_id = _build_id()
         self._activities: ActivitySet = activity_set(services)
@@ -91,12 +104,14 @@ class Fleet:
         self._served: set[str] = set()
 
     async def __aenter__(self) -> Self:
+        share_code()
         options = {} if self._cached is None else {"max_cached_workflows": self._cached}
         main = Worker(
             self._client,
             task_queue=queues.MAIN,
-            workflows=list(WORKFLOWS),
+            workflows=[] if self._share is Share.ACTIVITIES else list(WORKFLOWS),
             activities=self._activities.main,
+            no_remote_activities=self._share is Share.WORKFLOWS,
             interceptors=list(self._interceptors),
             graceful_shutdown_timeout=_GRACE,
             build_id=self._build_id,
@@ -107,6 +122,8 @@ class Fleet:
             **options,  # type: ignore[arg-type]
         )
         await self._stack.enter_async_context(main)
+        if self._share is Share.WORKFLOWS:
+            return self
         await self._serve(queues.LLM, self._activities.llm, _LLM_PER_SECOND)
         await self.serve_new_stores()
         return self

@@ -40,6 +40,14 @@ class Outgoing:
         """WhatsApp's type of the message."""
         return "template" if self.uses_template else "text"
 
+    def fits(self) -> bool:
+        """Whether WhatsApp's format allows the message at all."""
+        try:
+            self.body("enrollment:1:1:1")
+        except ValueError:
+            return False
+        return True
+
     def body(self, attempt_id: str) -> SendTemplate | SendText:
         """The request's body.
 

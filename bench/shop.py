@@ -14,7 +14,7 @@ from storage.stages import locked_stage, stage_send
 from storage.stores import NewStore, add_store, find_store, required_id
 
 PHONE_NUMBER_ID = "100000000000001"
-SECRET = "bench-secret"
+SECRET = "bench-secret"  # noqa: S105 - of nothing real
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ async def open_shop(database: Database, cipher: Cipher, *, entrants: int, now: d
         phone_number_id=PHONE_NUMBER_ID,
         waba_id="200000000000001",
         portfolio_id=None,
-        whatsapp_token="token",
+        whatsapp_token=SECRET,
         whatsapp_app_secret=SECRET,
         whatsapp_verify_token=SECRET,
         shop_domain="bench.myshopify.com",
-        shop_token="token",
+        shop_token=SECRET,
         shop_webhook_secrets=(SECRET,),
     )
     async with database.write() as session:

@@ -15,6 +15,7 @@ from activities import queues
 from bench.figures import Figure, at_most, note
 from models.orchestration import JourneyInput, LoadPlan, Plan, StagePlan
 from workflows.journey import JourneyWorkflow
+from workflows.loading import share_code
 from workflows.plugin import RekindlePlugin
 
 _WARM_UP = 100
@@ -41,6 +42,7 @@ async def memory(count: int) -> Figure:
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(Path(sys.executable).parent / "temporal-test-server")
     ) as env:
+        share_code()
         client = await Client.connect(env.client.service_client.config.target_host, plugins=[RekindlePlugin()])
         async with Worker(
             client,
@@ -75,6 +77,7 @@ def _resident_kib() -> float:
 
 async def replay(history: WorkflowHistory, times: int) -> Figure:
     """The CPU that it takes to read one history from its beginning."""
+    share_code()
     replayer = Replayer(workflows=[JourneyWorkflow], plugins=[RekindlePlugin()])
     await replayer.replay_workflow(history)
     began, cpu = time.perf_counter(), time.process_time()

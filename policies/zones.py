@@ -5,6 +5,7 @@ message outside the sending hours, so a number counts only while all its zones s
 """
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from phonenumbers import timezone as phone_timezone
 _UNKNOWN = phone_timezone.UNKNOWN_TIMEZONE
 
 
+@lru_cache(maxsize=1024)
 def phone_zones(phone: str) -> frozenset[str]:
     """The IANA zones in which the holder of a number may live.
 

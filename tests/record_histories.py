@@ -47,14 +47,14 @@ _THREE = (("0d", HELLO), ("3d", HELLO), ("7d", HELLO))
 _DAY_S = 0.3
 
 
-def _hurried(*args: Any) -> datetime:
+def hurried(*args: Any) -> datetime:
     """The real due moment with a day of fractions of a second."""
     anchor: datetime = args[2]
     return anchor + (due_after(*args) - anchor) * (_DAY_S / 86_400)
 
 
 async def _completed(stack: Stack) -> str:
-    with mock.patch("activities.outcomes.due_after", _hurried):
+    with mock.patch("activities.outcomes.due_after", hurried):
         enrollment = await stack.begin(journey(*_THREE))
         assert await stack.ends(enrollment) is ExitReason.COMPLETED
     return enrollment
@@ -123,7 +123,7 @@ async def _send_unknown_parked(stack: Stack) -> str:
 
 
 async def _model_written(stack: Stack) -> str:
-    with mock.patch("activities.outcomes.due_after", _hurried):
+    with mock.patch("activities.outcomes.due_after", hurried):
         enrollment = await stack.begin(journey(("0d", _AI), ("1d", _AI)))
         assert await stack.ends(enrollment) is ExitReason.COMPLETED
     return enrollment
@@ -149,7 +149,7 @@ async def _accepted_one(stack: Stack) -> bool:
 async def _hold_expired(stack: Stack) -> str:
     with (
         mock.patch("activities.journey._length", lambda *_: timedelta(seconds=1)),
-        mock.patch("activities.outcomes.due_after", _hurried),
+        mock.patch("activities.outcomes.due_after", hurried),
     ):
         enrollment = await stack.begin(journey(("0d", _PAUSED), ("1d", HELLO)))
         assert await stack.ends(enrollment) is ExitReason.COMPLETED

@@ -5,6 +5,7 @@ on a dev server it is the machine's.
 """
 
 import asyncio
+import dataclasses
 import json
 import sys
 import time
@@ -124,15 +125,20 @@ class Line(httpx.AsyncBaseTransport):
     Attributes:
         refusals: so many of the next messages are refused before they leave.
         before_send: called with each message's callback data before it leaves.
+        answers: told instead of the service's own, each to the next request whose path ends with its key.
     """
 
     def __init__(self) -> None:
         self.refusals = 0
         self.before_send: Callable[[str], Awaitable[None]] | None = None
+        self.answers: dict[str, httpx.Response] = {}
         self._wire = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Pass a request on."""
+        for ending in list(self.answers):
+            if request.url.path.endswith(ending):
+                return self.answers.pop(ending)
         if request.url.path.endswith("/messages"):
             if self.refusals:
                 self.refusals -= 1
@@ -197,11 +203,17 @@ class Stack:
         await self.sender.deliver_due()
         await self.relay.drain()
 
-    async def until(self, condition: Callable[[], Awaitable[Any]], *, within: float = _PATIENCE_S) -> Any:
-        """The condition's first true answer; fails when none comes in so many real seconds."""
+    async def until(
+        self, condition: Callable[[], Awaitable[Any]], *, within: float = _PATIENCE_S, settle: bool = True
+    ) -> Any:
+        """The condition's first true answer; fails when none comes in so many real seconds.
+
+        Meanwhile webhooks and signals are delivered, unless `settle` says that somebody else does or nobody shall.
+        """
         deadline = time.monotonic() + within
         while True:
-            await self.settle()
+            if settle:
+                await self.settle()
             answer = await condition()
             if answer:
                 return answer
@@ -216,6 +228,7 @@ class Stack:
             for one in await self.rows(Enrollment)
         ]
         lines += [f"send {one.stage} {one.state} {one.skip_reason}" for one in await self.rows(Send)]
+        lines += [f"attempt {one.number} {one.status} {one.error_code}" for one in await self.rows(SendAttempt)]
         return "; ".join(lines)
 
     # --- people and what they do ---
@@ -256,6 +269,18 @@ class Stack:
             person = Person(required_id(customer.id), shop_id, phone)
         self.people[person.id] = person
         return person
+
+    async def shopper(self) -> None:
+        """A customer of the shop of whom the store knows nothing yet, for launches of many."""
+        number = 1 + len(self.shop.customers)
+        now = await self.now()
+        phone, shop_id = f"+{_FIRST_PHONE + number}", 1000 + number
+        record = CustomerRecord(id=shop_id, first_name="Ada", phone=phone, consent=ConsentState.SUBSCRIBED)
+        self.shop.put_customer(dataclasses.replace(record, consent_updated_at=now))
+        at = now - timedelta(days=70)
+        self.shop.put_order(
+            OrderRecord(id=100 + number, customer_id=shop_id, created_at=at, total=Decimal(40), currency="USD")
+        )
 
     async def buy(
         self,
@@ -595,7 +620,8 @@ async def running_stack(
             unknown_wait=unknown_wait,
         )
         parts = await _add_store(database, cipher, urls["shopify"], now=clock(), changes=store or {})
-        await check_store(services, parts.id, now=clock())
+        report = await check_store(services, parts.id, now=clock())
+        assert not report.faults, report
         found = Stack(
             env=env,
             client=client,

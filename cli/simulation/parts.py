@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,9 @@ from activities.search_attributes import ALL
 from activities.services import Services
 from cli.serving import serving
 from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, opening_moment
+from cli.simulation.memory import rare_full_collections
 from cli.simulation.options import STORE, ZONE, Options
+from cli.simulation.orchestration import orchestrating
 from cli.simulation.world import PHONE_NUMBER_ID, SHOP_DOMAIN, WABA_ID, World, build_world
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
@@ -44,14 +46,13 @@ from sandbox.whatsapp.sender import WebhookSender
 from storage.engine import Database
 from storage.secrets import Cipher, new_key
 from storage.stores import NewStore, StoreParts, add_store, find_store
-from worker import Fleet
+from worker import Fleet, Share
 from workflows.plugin import RekindlePlugin
 
 _TOKEN, _SECRET = "sandbox-token", "sandbox-secret"
 _MODEL = "sandbox-writer"
 _BUSINESS = "08:00-18:00"
 _LEAST_CACHED, _MOST_CACHED = 1000, 20_000
-_STICKY_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +134,11 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             await relay.drain()
 
         interceptors = [ClockInterceptor(clock)]
-        await stack.enter_async_context(
-            Fleet(
-                client,
-                services,
-                interceptors=interceptors,
-                limit_rates=False,
-                # A journey that left the cache would be replayed for each of its tasks, and thousands are open at once.
-                max_cached_workflows=min(max(len(world.shop.customers), _LEAST_CACHED), _MOST_CACHED),
-                # The clock runs while a whole audience is being worked through.
-                sticky_for=_STICKY_FOR,
-            )
-        )
+        # A journey that left the cache would be replayed for each of its tasks, and thousands are open at once.
+        cached = min(max(len(world.shop.customers), _LEAST_CACHED), _MOST_CACHED)
+        await stack.enter_async_context(orchestrating(target, database.shown_url, cached=cached))
+        fleet = Fleet(client, services, interceptors=interceptors, limit_rates=False, share=Share.ACTIVITIES)
+        await stack.enter_async_context(fleet)
         crowd = Crowd(
             shop=world.shop,
             whatsapp=whatsapp,
@@ -164,6 +158,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
                 workflow_runner=UnsandboxedWorkflowRunner(),
             )
         )
+        stack.enter_context(rare_full_collections())
         yield Parts(hand, client, clock, opening, services, store, world, whatsapp, sender, relay)
 
 
