@@ -31,8 +31,8 @@ demo: $(READY)  ## see a win-back journey run, from launch to report, with no ac
 up: $(READY)  ## the embedded stack: Temporal, worker, gateway and sandbox, until Ctrl-C
 	$(VENV_PYTHON) starter.py up
 
-test: $(READY)  ## run the tests (PYTEST_ARGS="-n 2 -k calendar" passes options on)
-	$(VENV_PYTHON) -m pytest -q $(PYTEST_ARGS)
+test: $(READY)  ## run the tests (PYTEST_ARGS="-k calendar" passes options on)
+	$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(READY)  ## style, formatting and the direction of imports
 	$(VENV_PYTHON) -m ruff check .

@@ -126,6 +126,7 @@ async def exits(count: int, *, clock: Clock) -> list[Figure]:
             await WorkflowEnvironment.start_local(
                 dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
                 dev_server_log_level="error",
+                dev_server_extra_args=["--output", "none"],
                 search_attributes=list(ALL),
                 plugins=[RekindlePlugin()],
             ) as env,

@@ -94,6 +94,7 @@ async def history(*, written: bool) -> WorkflowHistory:
         await WorkflowEnvironment.start_local(
             dev_server_existing_path=str(Path(sys.executable).parent / "temporal"),
             dev_server_log_level="error",
+            dev_server_extra_args=["--output", "none"],
             search_attributes=list(ALL),
             plugins=[RekindlePlugin()],
         ) as env,

@@ -173,8 +173,11 @@ async def _end_orphan() -> None:
         pid = int(_TEMPORAL_PID.read_text("ascii"))
     except (OSError, ValueError):
         return
+    # Without -ww, ps cuts the line at $COLUMNS, and the file's name may stand beyond.
     look = await asyncio.create_subprocess_exec(
-        "ps", "-o", "command=", "-p", str(pid), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        *("ps", "-ww", "-o", "command=", "-p", str(pid)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     command, _ = await look.communicate()
     if str(_TEMPORAL_FILE).encode() in command and b"start-dev" in command:

@@ -1,0 +1,1 @@
+"""How the outside speaks: WhatsApp, Shopify and language models. No business rules."""

@@ -1,0 +1,1 @@
+"""Local stand-ins for the three providers, and simulated customers."""

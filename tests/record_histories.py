@@ -148,7 +148,7 @@ async def _accepted_one(stack: Stack) -> bool:
 
 async def _hold_expired(stack: Stack) -> str:
     with (
-        mock.patch("activities.journey._length", lambda *_: timedelta(seconds=1)),
+        mock.patch("activities.journey._length", return_value=timedelta(seconds=1)),
         mock.patch("activities.outcomes.due_after", hurried),
     ):
         enrollment = await stack.begin(journey(("0d", _PAUSED), ("1d", HELLO)))
@@ -267,9 +267,7 @@ class Recorder:
         """A stack of its own for one path."""
         with tempfile.TemporaryDirectory() as directory:
             url = f"sqlite+aiosqlite:///{directory}/record.db"
-            async with running_stack(
-                self.client, url, clock=system_clock, unknown_wait=timedelta(seconds=1)
-            ) as stack:
+            async with running_stack(self.client, url, clock=system_clock, unknown_wait=timedelta(seconds=1)) as stack:
                 yield stack
 
     async def record(self, name: str) -> str:

@@ -251,7 +251,7 @@ class Stack:
                 id=100 + number, customer_id=shop_id, created_at=ordered_at, total=Decimal(total), currency="USD"
             )
         )
-        values = {
+        values: dict[str, Any] = {
             "store_id": self.store.id,
             "external_id": str(shop_id),
             "phone": phone,
@@ -353,9 +353,7 @@ class Stack:
             found.state = JourneyState.ACTIVE
             return required_id(found.id)
 
-    async def enroll(
-        self, definition: JourneyDefinition, person: Person, *, entered_at: datetime | None = None
-    ) -> str:
+    async def enroll(self, definition: JourneyDefinition, person: Person, *, entered_at: datetime | None = None) -> str:
         """Enter the customer, whose workflow is not started yet; the enrollment's id."""
         now = await self.now()
         async with self.database.write() as session:
@@ -525,11 +523,10 @@ class Stack:
             return description.close_time is not None
 
         await self.until(over)
-        row = await self.enrollment(enrollment_id)
-        result = await self.handle(enrollment_id).result()
-        assert result.reason is row.exit_reason
-        assert row.exit_reason is not None
-        return row.exit_reason
+        reason = (await self.enrollment(enrollment_id)).exit_reason
+        assert reason is not None
+        assert (await self.handle(enrollment_id).result()).reason == reason
+        return reason
 
 
 class _Doors:
@@ -682,6 +679,6 @@ async def _add_store(
         "shop_endpoint": shopify_url,
     }
     async with database.write() as session:
-        await add_store(session, NewStore(**(options | changes)), cipher=cipher, now=now)
+        await add_store(session, NewStore(**(options | dict(changes))), cipher=cipher, now=now)
     async with database.read() as session:
         return await find_store(session, None)

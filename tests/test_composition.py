@@ -32,7 +32,7 @@ async def test_programs_that_start_together_agree_on_the_key(tmp_path: Path) -> 
     code += "from settings import Settings; print(secret_keys(Settings())[0])"
 
     def run() -> str:
-        return subprocess.run(  # noqa: S603 - our own code
+        return subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout
 

@@ -1,8 +1,4 @@
-"""The tables of the first release.
-
-Orders point to enrollments and sends, which point to events, which point to orders. SQLite takes such a circle as it
-is written; PostgreSQL gets its last two keys when all tables are there.
-"""
+"""The tables of the first release."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,8 +7,6 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-_ATTRIBUTION = (("attributed_enrollment_id", "enrollment"), ("attributed_send_id", "send"))
 
 
 def upgrade() -> None:  # noqa: PLR0915 - a first schema is one long list
@@ -278,7 +272,6 @@ def upgrade() -> None:  # noqa: PLR0915 - a first schema is one long list
         sa.Column("attributed_enrollment_id", sa.String(40), nullable=True),
         sa.Column("attributed_send_id", sa.Integer(), nullable=True),
         sa.UniqueConstraint("store_id", "external_id"),
-        *_attribution_keys(),
     )
     op.create_index(
         "ix_customer_order_attributed_enrollment_id", "customer_order", ["attributed_enrollment_id"], unique=False
@@ -423,15 +416,9 @@ def upgrade() -> None:  # noqa: PLR0915 - a first schema is one long list
         sa.Column("outcome", sa.String(80), nullable=False),
     )
     op.create_index("ix_model_call_send_id", "model_call", ["send_id"], unique=False)
-    if not _is_sqlite():
-        for column, table in _ATTRIBUTION:
-            op.create_foreign_key(f"customer_order_{column}_fkey", "customer_order", table, [column], ["id"])
 
 
 def downgrade() -> None:
-    if not _is_sqlite():
-        for column, _ in _ATTRIBUTION:
-            op.drop_constraint(f"customer_order_{column}_fkey", "customer_order", type_="foreignkey")
     op.drop_table("model_call")
     op.drop_table("send_attempt")
     op.drop_table("send")
@@ -458,13 +445,3 @@ def downgrade() -> None:
     op.drop_table("shop")
     op.drop_table("number")
     op.drop_table("store")
-
-
-def _is_sqlite() -> bool:
-    return op.get_bind().dialect.name == "sqlite"
-
-
-def _attribution_keys() -> list[sa.ForeignKeyConstraint]:
-    if not _is_sqlite():
-        return []
-    return [sa.ForeignKeyConstraint([column], [f"{table}.id"]) for column, table in _ATTRIBUTION]

@@ -42,7 +42,11 @@ class Customer(SQLModel, table=True):
 
 
 class Order(SQLModel, table=True):
-    """A purchase as the shop reported it, and the journey that it is attributed to, which may still change."""
+    """A purchase as the shop reported it, and the journey that it is attributed to, which may still change.
+
+    What is computed (`attributed_*`) names enrollment and send without a foreign key: enrollments point to events and
+    events to orders, and a circle of keys could not be created in one go.
+    """
 
     __tablename__ = "customer_order"
     __table_args__ = (UniqueConstraint("store_id", "external_id"),)
@@ -60,8 +64,8 @@ class Order(SQLModel, table=True):
     discount_codes: list[str] = Field(default_factory=list, sa_type=JSON)
     attributed_by: AttributedBy | None = word(AttributedBy, default=None)
     attributed_journey_id: int | None = Field(default=None, foreign_key="journey.id", index=True)
-    attributed_enrollment_id: str | None = Field(default=None, foreign_key="enrollment.id", max_length=40, index=True)
-    attributed_send_id: int | None = Field(default=None, foreign_key="send.id")
+    attributed_enrollment_id: str | None = Field(default=None, max_length=40, index=True)
+    attributed_send_id: int | None = None
 
 
 class Conversation(SQLModel, table=True):

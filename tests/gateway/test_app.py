@@ -107,7 +107,7 @@ async def test_what_is_no_webhook_is_refused(door: Door, raw: bytes) -> None:
         {"id": 10**70},
         {"current_total_price": "1e999999"},
         {"current_total_price": "NaN"},
-        {"current_total_price": "99999999999999.00"},
+        {"current_total_price": "99999999999999999999.00"},
         {"created_at": "9999-12-31T23:59:59-11:00"},
         {"currency": "DOLLARS"},
         {"updated_at": None},

@@ -30,6 +30,12 @@ async def server() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the programs that tests start keep what they compile."""
+    return tmp_path_factory.getbasetemp()
+
+
 @pytest.fixture
 async def temporal(server: WorkflowEnvironment) -> Client:
     """A client of the dev server."""

@@ -1,21 +1,21 @@
 """Rekindle's programs as real processes, to be killed."""
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tests.stack import MODEL, TOKEN, Stack
+from sandbox.llm.app import MODEL
+from tests.processes import plain_environment
+from tests.stack import TOKEN, Stack
 
 ROOT = Path(__file__).parents[2]
 
 
-def environment(stack: Stack, key: str) -> dict[str, str]:
+def environment(stack: Stack, key: str, scratch: Path) -> dict[str, str]:
     """The environment of a program that works for the stack."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("REKINDLE_", "TEMPORAL_"))}
-    return kept | {
+    return plain_environment(scratch) | {
         "REKINDLE_DATABASE_URL": str(stack.database.engine.url.render_as_string(hide_password=False)),
         "REKINDLE_SECRET_KEYS": key,
         "REKINDLE_WHATSAPP_BASE_URL": stack.urls["whatsapp"],

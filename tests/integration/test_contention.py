@@ -1,7 +1,6 @@
 """Worker, gateway and command line are three processes on one SQLite file (DESIGN section 6)."""
 
 import asyncio
-import os
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +10,14 @@ from storage.engine import Database
 from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from tests.integration.programs import running
+from tests.processes import plain_environment
 from tests.worlds import World
 
 PEOPLE = 60
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_three_processes_get_along_on_one_file(tmp_path: Path) -> None:
+async def test_three_processes_get_along_on_one_file(tmp_path: Path, scratch: Path) -> None:
     """Claims, ingests and reads at the same time: all succeed, and nothing is lost or doubled."""
     url, key = f"sqlite+aiosqlite:///{tmp_path}/shared.db", new_key()
     world = World(Database(url), Cipher([key]))
@@ -30,7 +30,7 @@ async def test_three_processes_get_along_on_one_file(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         processes = [
             await stack.enter_async_context(
-                running("-m", "tests.integration.contender", role, url, key, env=os.environ, log=log)
+                running("-m", "tests.integration.contender", role, url, key, env=plain_environment(scratch), log=log)
             )
             for role in ("claim", "ingest", "read")
         ]

@@ -10,6 +10,7 @@ import structlog
 from google.protobuf.json_format import MessageToJson
 
 from activities import prepare
+from activities.purchases import purchases_of
 from models.enums import ExitReason, HoldReason
 from models.orchestration import Approval
 from models.tables import ChatMessage
@@ -35,14 +36,11 @@ class _LostItError(Exception):
 
 def _quote(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     """Let the next question to the shop fail in a way that nobody foresaw, quoting a person twice."""
-    asked = prepare.purchases_of
+    asked = purchases_of
 
     async def fail(*_: Any) -> Any:
         monkeypatch.setattr(prepare, "purchases_of", asked)
-        try:
-            raise ValueError(f"cannot read {words}")
-        except ValueError as error:
-            raise _LostItError(f"row of {words}") from error
+        raise _LostItError(f"row of {words}") from ValueError(f"cannot read {words}")
 
     monkeypatch.setattr(prepare, "purchases_of", fail)
 

@@ -35,8 +35,11 @@ class _Attentive(RekindlePlugin):
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 async def test_a_recorded_history_replays(path: Path) -> None:
     """Today's workflows give the commands that stand in this history."""
-    history = WorkflowHistory.from_json(path.stem, path.read_text("utf-8"))
-    await Replayer(workflows=WORKFLOWS, plugins=[_Attentive()]).replay_workflow(history)
+    await Replayer(workflows=WORKFLOWS, plugins=[_Attentive()]).replay_workflow(_history(path))
+
+
+def _history(path: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(path.stem, path.read_text("utf-8"))
 
 
 def test_every_path_is_recorded() -> None:
@@ -46,6 +49,7 @@ def test_every_path_is_recorded() -> None:
 
 def test_no_recorded_history_was_changed() -> None:
     """The manifest lists every history with its checksum: they are added to, never edited."""
-    listed = dict(reversed(line.split("  ")) for line in MANIFEST.read_text("ascii").splitlines())
+    lines = [line.split("  ") for line in MANIFEST.read_text("ascii").splitlines()]
+    listed = {name: checksum for checksum, name in lines}
     found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in RECORDED}
     assert found == listed

@@ -47,7 +47,7 @@ async def test_spread_gives_each_entrant_a_moment_of_the_day(open_stack: OpenSta
         assert await stack.launched(launch) == {"entered": 5}
         entered = sorted(one.entered_at for one in await stack.rows(Enrollment))
         assert len(set(entered)) == 5
-        assert MONDAY <= entered[0]
+        assert entered[0] >= MONDAY
         assert entered[-1] < MONDAY.replace(hour=22)
         middle = entered[2] + (entered[3] - entered[2]) / 2
         await stack.advance_to(middle)

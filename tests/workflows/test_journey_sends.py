@@ -140,9 +140,7 @@ async def test_an_old_check_is_done_again_before_the_claim(stack: Stack) -> None
         ({"template": "winback_gone", "language": "en"}, "dead"),
     ],
 )
-async def test_a_message_that_cannot_be_said_is_skipped(
-    stack: Stack, message: dict[str, object], reason: str
-) -> None:
+async def test_a_message_that_cannot_be_said_is_skipped(stack: Stack, message: dict[str, object], reason: str) -> None:
     """A variable without a value, or a template that is gone, passes the stage over; the next one is sent."""
     expected = SkipReason.VARIABLE_MISSING if reason == "missing" else SkipReason.TEMPLATE_DEAD
     person = await stack.person(first_name=None)

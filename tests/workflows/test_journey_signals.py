@@ -2,13 +2,14 @@
 
 import itertools
 
-from models.enums import EventKind, ExitReason
-from models.orchestration import AttemptSettled, ExitNotice, Released
-from models.tables import CustomerEvent
+from models.enums import EventKind, ExitReason, HoldReason
+from models.orchestration import Approval, AttemptSettled, ExitNotice, Released
+from models.tables import CustomerEvent, SignalIntent
 from storage.stores import required_id
 from tests.stack import HELLO, Stack, journey
 from tests.workflows.conftest import OpenStack
 from worker import Fleet
+from workflows.journey import JourneyWorkflow
 
 EXITS = {
     "customer_replied": ExitReason.CUSTOMER_REPLIED,
@@ -96,23 +97,18 @@ async def test_a_webhook_that_comes_again_is_one_event(stack: Stack) -> None:
     assert (await stack.status(enrollment)).events_after_exit == 0
 
 
-async def test_an_exit_between_draft_and_claim_sends_nothing(stack: Stack) -> None:
-    """The customer replies while the shop is being asked: the claim that follows finds the event (promise 2)."""
+async def test_an_event_between_check_and_claim_is_found_by_the_claim(stack: Stack) -> None:
+    """The reply is stored after the last check and its signal is still on its way: nothing is sent (promise 2)."""
     person = await stack.person()
-    written: list[str] = []
-
-    async def reply_first(_callback: str) -> None:
-        written.append("posted")
-
-    stack.line.before_send = reply_first
-    enrollment = await stack.begin(journey(("1h", HELLO)), person)
-    await stack.waits(enrollment, 0)
-    # The event is stored, and its signal is kept back: only the database knows.
+    enrollment = await stack.begin(journey(sending={"approval": "required"}), person)
+    await stack.holds(enrollment, HoldReason.APPROVAL)
     body = stack.whatsapp.inbound(person.phone, "Hello?", await stack.now())
     headers = {"X-Hub-Signature-256": stack.whatsapp.sign(body)}
     url = f"{stack.urls['gateway']}/webhooks/whatsapp"
     assert (await stack.http.post(url, content=body, headers=headers)).status_code == 200
-    assert stack.env is not None
-    await stack.env.sleep(3601)
+    draft = required_id((await stack.send(enrollment)).id)
+    await stack.handle(enrollment).execute_update(JourneyWorkflow.approve, Approval(draft_id=draft))
     assert (await stack.handle(enrollment).result()).reason is ExitReason.CUSTOMER_REPLIED
-    assert written == []
+    (intent,) = await stack.rows(SignalIntent)
+    assert intent.settled_at is None
+    assert stack.whatsapp.books.requests == 0

@@ -233,9 +233,19 @@ def test_hours_may_follow_the_recipient() -> None:
     assert hours.allow("+447700900001", START)
 
 
-@pytest.mark.parametrize("text", ["22:00-08:00", "08:00-25:00", "08:60-10:00", "nine", "24:00-24:00"])
+def test_a_window_past_midnight_belongs_to_the_day_on_which_it_opens() -> None:
+    """Open on Monday from 22:00: Tuesday at 01:00 is inside, Monday at 01:00 is not."""
+    hours = AllowedHours.parse("22:00-02:00", ZoneInfo("UTC"), weekdays=frozenset({0}))
+    monday = datetime(2030, 1, 7, tzinfo=UTC)
+    assert hours.allow(ADA, monday.replace(hour=23))
+    assert hours.allow(ADA, monday.replace(day=8, hour=1))
+    assert not hours.allow(ADA, monday.replace(hour=1))
+    assert not hours.allow(ADA, monday.replace(day=8, hour=2))
+
+
+@pytest.mark.parametrize("text", ["08:00-08:00", "08:00-25:00", "08:60-10:00", "nine", "24:00-24:00"])
 def test_impossible_hours_are_refused(text: str) -> None:
-    """A window must open, then close, within one day."""
+    """A window has two times of day, and they differ."""
     with pytest.raises(ValueError, match=r".+"):
         AllowedHours.parse(text, ZoneInfo("UTC"))
 
