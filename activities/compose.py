@@ -48,7 +48,10 @@ class ComposeActivities:
         async with self._services.database.read() as session:
             facts = await enrollment_facts(session, ask.enrollment_id)
             brief = await _brief(session, facts, facts.definition.stages[ask.stage].message)
-        coupon = await coupon_for(self._services, facts, now=now)
+        try:
+            coupon = await coupon_for(self._services, facts, now=now)
+        except ProviderError as error:
+            raise to_application_error(error) from None
         brief = replace(brief, coupon_code=coupon.code if coupon else None)
         text, model = await self._write(ask, brief, now=now)
         async with self._services.database.write() as session:

@@ -6,11 +6,9 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from activities.errors import to_application_error
 from activities.services import Services
 from models.coupon import GENERATED_CODE_LENGTH, FixedCoupon, PersonalCoupon
 from models.tables import CouponIssue
-from providers.errors import ProviderError
 from providers.shopify.records import DiscountSpec
 from storage.coupons import coupon_of, record_coupon
 from storage.enrollments import EnrollmentFacts
@@ -32,7 +30,7 @@ async def coupon_for(services: Services, facts: EnrollmentFacts, *, now: datetim
     then recognises it as ours.
 
     Raises:
-        ApplicationError: the shop did not create it.
+        ProviderError: the shop did not create it.
     """
     coupon = facts.definition.resolved_coupon()
     if coupon is None:
@@ -59,10 +57,7 @@ async def _create(services: Services, facts: EnrollmentFacts, coupon: PersonalCo
         amount=coupon.amount,
         minimum=coupon.minimum,
     )
-    try:
-        made = await services.shopify.ensure_discount(services.shop_access(facts.shop), spec)
-    except ProviderError as error:
-        raise to_application_error(error) from None
+    made = await services.shopify.ensure_discount(services.shop_access(facts.shop), spec)
     async with services.database.write() as session:
         return await record_coupon(
             session, facts.enrollment, code=made.code, valid_from=made.starts_at, valid_until=made.ends_at

@@ -18,6 +18,7 @@ from providers.errors import (
     Rejected,
     Throttled,
 )
+from providers.shopify.transport import PARKED_CODES
 
 
 def to_application_error(error: ProviderError) -> ApplicationError:
@@ -41,6 +42,11 @@ def to_application_error(error: ProviderError) -> ApplicationError:
             return _retry(error, None)
         case _:
             assert_never(error)
+
+
+def is_closed_door(error: ProviderError) -> bool:
+    """Whether the shop refuses us altogether, until a person has done something: a token, a permission, a bill."""
+    return isinstance(error, CredentialRefused) or (isinstance(error, Rejected) and error.code in PARKED_CODES)
 
 
 def _retry(error: ProviderError, after: timedelta | None) -> ApplicationError:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from temporalio import activity
 
-from activities.outcomes import number_key, template_key
+from activities.outcomes import number_key, shop_key, template_key
 from activities.services import Services, started_at
 from models.enums import SENDABLE_TEMPLATE_STATUSES
 from models.orchestration import HealthReport, StoreRef
@@ -58,6 +58,8 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
         }
         if number is not None and number.credential_ok and number.paused_reason is None:
             well.add(number_key(number.phone_number_id))
+        if shop is not None and shop.credential_ok:
+            well.add(shop_key(shop.domain))
         released = sorted(well & await held_keys(session, store_id))
         for key in released:
             add_broadcast(session, key, now=now)

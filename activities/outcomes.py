@@ -78,3 +78,8 @@ def template_key(waba_id: str, name: str, language: str) -> str:
 def number_key(phone_number_id: str) -> str:
     """The key of everybody who waits for a number or its credential."""
     return f"number:{phone_number_id}"
+
+
+def shop_key(domain: str) -> str:
+    """The key of everybody who waits for a shop that refuses us."""
+    return f"shop:{domain}"

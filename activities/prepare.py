@@ -7,16 +7,19 @@ from temporalio import activity
 
 from activities.coupons import CouponValue, coupon_for
 from activities.drafts import template_draft, values_for
-from activities.outcomes import finished_send, skip_stage
+from activities.errors import is_closed_door, to_application_error
+from activities.outcomes import finished_send, hold_stage, shop_key, skip_stage
 from activities.purchases import purchases_of
 from activities.services import Services, started_at
-from models.enums import ExitReason, SkipReason
+from models.enums import ExitReason, HoldReason, SkipReason
 from models.journey_rules import uses
 from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
 from models.placeholders import COUPON_CODE, COUPON_EXPIRES_ON
 from models.tables import CustomerEvent
+from models.verdicts import Hold
 from policies.message_text import VariableMissing, render
 from policies.schedule import window_end
+from providers.errors import ProviderError
 from storage.enrollments import EnrollmentFacts, close_enrollment, enrollment_facts, locked_facts
 from storage.events import first_exit_event
 from storage.orders import OrderFacts, apply_order
@@ -39,8 +42,13 @@ class PrepareActivities:
         async with self._services.database.read() as session:
             facts = await enrollment_facts(session, ask.enrollment_id)
             needs_coupon = await _needs_coupon(session, facts, ask.stage)
-        orders = await purchases_of(self._services, facts)
-        coupon = await coupon_for(self._services, facts, now=now) if needs_coupon else None
+        try:
+            orders = await purchases_of(self._services, facts)
+            coupon = await coupon_for(self._services, facts, now=now) if needs_coupon else None
+        except ProviderError as error:
+            if is_closed_door(error):
+                return await self._hold_for_shop(ask, now=now)
+            raise to_application_error(error) from None
         async with self._services.database.write() as session:
             scene = await locked_stage(session, ask.enrollment_id, ask.stage, ask.occurrence)
             facts = scene.enrollment
@@ -74,6 +82,13 @@ class PrepareActivities:
             return skip_stage(session, facts, send, SkipReason.VARIABLE_MISSING, now=now)
         return StageResult(step=StageStep.READY, closes_at=closes_at)
 
+    async def _hold_for_shop(self, ask: StageRef, *, now: datetime) -> StageResult:
+        """The shop refuses us altogether: everybody who is due waits until somebody has mended it."""
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            facts.shop.credential_ok = False
+            return hold_stage(session, facts, Hold(HoldReason.CREDENTIAL), shop_key(facts.shop.domain), now=now)
+
     @activity.defn
     async def check_and_conclude(self, ask: Conclude) -> Concluded:
         """The end of the watch: look once more whether the customer has bought, then close.
@@ -83,7 +98,10 @@ class PrepareActivities:
         now = started_at()
         async with self._services.database.read() as session:
             facts = await enrollment_facts(session, ask.enrollment_id)
-        orders = await purchases_of(self._services, facts)
+        try:
+            orders = await purchases_of(self._services, facts)
+        except ProviderError as error:
+            raise to_application_error(error) from None
         async with self._services.database.write() as session:
             facts = await locked_facts(session, ask.enrollment_id)
             await _apply_orders(session, facts, orders, now=now)

@@ -1,9 +1,7 @@
 """Asking the shop whether the customer has bought, and telling the database what it says."""
 
-from activities.errors import to_application_error
 from activities.services import Services
 from models.money import Money
-from providers.errors import ProviderError
 from providers.shopify.records import ShopOrder
 from storage.enrollments import EnrollmentFacts
 from storage.orders import OrderFacts
@@ -15,17 +13,14 @@ async def purchases_of(services: Services, facts: EnrollmentFacts) -> list[Order
     A customer who is not the shop's (met on WhatsApp only) has none that the shop could know.
 
     Raises:
-        ApplicationError: the shop could not be asked.
+        ProviderError: the shop could not be asked.
     """
     external_id = facts.customer.external_id
     if external_id is None or not external_id.isdigit():
         return []
-    try:
-        orders = await services.shopify.purchases_since(
-            services.shop_access(facts.shop), int(external_id), facts.enrollment.selected_at
-        )
-    except ProviderError as error:
-        raise to_application_error(error) from None
+    orders = await services.shopify.purchases_since(
+        services.shop_access(facts.shop), int(external_id), facts.enrollment.selected_at
+    )
     return [order_facts(order) for order in orders]
 
 

@@ -101,14 +101,15 @@ class JourneyWorkflow(JourneyInbox):
             if ready is None or workflow.now() - prepared_at > _FRESH:
                 prepared_at = workflow.now()
                 ready = await self._prepare(plan, ref.model_copy(update={"keep_text": self._approved}))
-                if ready.step is not StageStep.READY:
-                    return self._next_due(ready)
-                if plan.approval and not self._approved:
+                if ready.step is StageStep.READY and plan.approval and not self._approved:
                     await self._wait_for_approval(stage)
                     continue
-            result = await self._send(plan, ref, ready)
-            if result.step is StageStep.UNKNOWN:
-                result = await self._wait_for_outcome(plan, ref)
+            if ready.step is StageStep.READY:
+                result = await self._send(plan, ref, ready)
+                if result.step is StageStep.UNKNOWN:
+                    result = await self._wait_for_outcome(plan, ref)
+            else:
+                result, ready = ready, None
             match result.step:
                 case StageStep.HOLD:
                     waited = await self._hold_stage(result, patience)

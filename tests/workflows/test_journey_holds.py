@@ -83,6 +83,20 @@ async def test_a_refused_credential_holds_until_it_works_again(stack: Stack) -> 
     await stack.accepted(1)
 
 
+@pytest.mark.parametrize("status", [401, 402], ids=["refused", "unpaid"])
+async def test_a_shop_that_refuses_us_holds_until_it_answers_again(stack: Stack, status: int) -> None:
+    """A revoked token or a frozen shop ends nobody's journey: who is due waits, and the health check releases them."""
+    stack.shopify.faults.add(Fault(status=status))
+    enrollment = await stack.begin()
+    row = await stack.holds(enrollment, HoldReason.CREDENTIAL)
+    assert row.hold_key is not None
+    assert row.hold_key.startswith("shop:")
+    assert stack.received() == []
+    await stack.check_health()
+    await stack.advance(**SOON)
+    await stack.accepted(1)
+
+
 async def test_a_paused_journey_waits_for_its_resumption_however_long(stack: Stack) -> None:
     """A pause is a person's decision: the hold clock of three days does not run for it."""
     enrollment = await stack.begin(journey(("0d", HELLO), ("1d", HELLO)))
