@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import os
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from observability import route_temporal_logs
 from settings import Settings
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from providers.shopify.client import ShopifyClient
     from providers.whatsapp.client import WhatsAppClient
 
+ResultT = TypeVar("ResultT")
+
 EMBEDDED_KEY = Path("var/secret.key")
 """Where the embedded stack keeps its key, beside its database and readable by its owner only."""
 
@@ -41,6 +43,15 @@ class TemporalUnavailableError(Exception):
 def system_clock() -> datetime:
     """The one wall clock of a process, handed to everything below it."""
     return datetime.now(UTC)  # noqa: TID251 - a program's main() is where the time comes from
+
+
+def run_async(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """`asyncio.run` on uvloop, which serves about a fifth more of everything; on Windows, which has none, without."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ModuleNotFoundError:
+        return asyncio.run(work)
+    return uvloop.run(work)
 
 
 def secret_keys(settings: Settings) -> list[str]:

@@ -22,7 +22,7 @@ from temporalio.worker import Interceptor, Worker
 from activities import queues
 from activities.registry import Activity, ActivitySet, activity_set
 from activities.services import Services
-from composition import TemporalUnavailableError, cipher_from, connect, open_database, services_from
+from composition import TemporalUnavailableError, cipher_from, connect, open_database, run_async, services_from
 from observability import configure_logging
 from settings import SettingsError, load_settings
 from storage.engine import DatabaseUnavailableError
@@ -201,7 +201,7 @@ async def _serve_until_signal() -> None:
 def main() -> int:
     """Run the worker; 0 after a signal, 1 with lines on stderr when it cannot start."""
     try:
-        asyncio.run(_serve_until_signal())
+        run_async(_serve_until_signal())
     except (SettingsError, SecretKeyError, DatabaseUnavailableError, SchemaError, TemporalUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

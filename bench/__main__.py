@@ -14,7 +14,7 @@ from bench import claims, door, history, lone, simulated, waiting
 from bench.bare import bare_per_second
 from bench.figures import Figure, at_least, note, table
 from bench.journeys import template_journey, written_journey
-from composition import system_clock
+from composition import run_async, system_clock
 from observability import configure_logging, route_temporal_logs
 
 _RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -136,7 +136,7 @@ def main() -> int:
     route_temporal_logs()
     options = vars(arguments)
     sizes = Sizes(**{name: options[name] for name in Sizes.__dataclass_fields__})
-    figures = asyncio.run(_measure(arguments.parts or list(PARTS), sizes))
+    figures = run_async(_measure(arguments.parts or list(PARTS), sizes))
     text = table(figures)
     print(text)
     if arguments.write:

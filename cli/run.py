@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from cli.failures import INTERRUPTED, NOT_FOUND, USAGE, Failure, explain
 from cli.output import Output, write_failure
-from composition import cipher_from, connect, open_database, services_from, system_clock
+from composition import cipher_from, connect, open_database, run_async, services_from, system_clock
 from observability import configure_logging, redact_text
 from settings import Settings, load_settings
 from storage.engine import Database
@@ -140,7 +140,7 @@ def execute(work: Callable[[Run], Awaitable[int]], *, as_json: bool, store: str 
     configure_logging("debug" if debug else "error", "console")
     run = Run(Output(as_json=as_json), store)
     try:
-        return asyncio.run(_with_rest(work(run)))
+        return run_async(_with_rest(work(run)))
     except BrokenPipeError:
         raise
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - every end of a command has lines and a code

@@ -20,6 +20,7 @@ from temporalio.client import Client
 
 from activities.services import Services
 from cli.simulation.memory import rare_full_collections
+from composition import run_async
 from observability import configure_logging, route_temporal_logs
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
@@ -119,4 +120,4 @@ async def _serve(address: str, database_url: str, cached: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    run_async(_serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
