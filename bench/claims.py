@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.figures import Figure, note
 from bench.shop import open_shop
 from storage.engine import Database
+from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.sends import claim
 from storage.stages import locked_stage
@@ -30,7 +31,7 @@ async def figures(count: int, *, now: datetime) -> list[Figure]:
 
 
 async def _measured(database: Database, count: int, *, now: datetime) -> str:
-    await database.create_tables()
+    await create_all(database)
     try:
         shop = await open_shop(database, Cipher([new_key()]), entrants=count, now=now)
         took = []

@@ -32,6 +32,7 @@ from providers.whatsapp.client import WhatsAppClient
 from sandbox.whatsapp.events import inbound_body
 from sandbox.whatsapp.outbox import Account, envelope, number_value, to_body
 from storage.engine import Database
+from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.sends import claim
 from storage.stages import locked_stage
@@ -65,7 +66,7 @@ async def webhooks(count: int, *, clock: Clock) -> list[Figure]:
     """Signed webhooks a second, one status each, stored with their effects; beside the bare endpoint."""
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite+aiosqlite:///{directory}/gateway.db")
-        await database.create_tables()
+        await create_all(database)
         cipher = Cipher([new_key()])
         shop = await open_shop(database, cipher, entrants=count, now=clock())
         bodies = [_status_body(await _claimed(database, shop, number, now=clock()), clock()) for number in range(count)]
@@ -119,7 +120,7 @@ async def exits(count: int, *, clock: Clock) -> list[Figure]:
     """From a customer's signed reply at the gateway to the end of the journey's workflow, on the dev server."""
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite+aiosqlite:///{directory}/exits.db")
-        await database.create_tables()
+        await create_all(database)
         cipher = Cipher([new_key()])
         shop = await open_shop(database, cipher, entrants=count, now=clock())
         async with (

@@ -29,7 +29,7 @@ from cli.options import DebugFlag
 from cli.run import Run, execute
 from cli.sandbox_door import SandboxDoor
 from cli.serving import serving
-from cli.simulation.world import PHONE_NUMBER_ID, SHOP_DOMAIN, WABA_ID, World, build_world
+from cli.simulation.world import PHONE_NUMBER_ID, SECRET, SHOP_DOMAIN, TOKEN, WABA_ID, World, build_world, sandbox_store
 from cli.temporal import ensure_health_watch
 from composition import cipher_from, connect, open_database, services_from
 from gateway.app import GatewaySettings, create_app
@@ -44,7 +44,7 @@ from sandbox.whatsapp.sender import WebhookSender
 from settings import Settings
 from storage.engine import Database
 from storage.secrets import Cipher
-from storage.stores import NewStore, StoreParts, add_store, all_stores, find_store, renew_store
+from storage.stores import StoreParts, add_store, all_stores, find_store, renew_store
 from worker import Fleet
 
 STORE: Final = "sandbox"
@@ -52,7 +52,6 @@ _ZONE: Final = "Europe/Berlin"
 _CURRENCY: Final = "EUR"
 _CUSTOMERS: Final = 300
 _SEED: Final = 1
-_TOKEN, _SECRET = "sandbox-token", "sandbox-secret"
 _TEMPORAL_FILE: Final = Path("var/temporal.db")
 _TEMPORAL_PID: Final = Path("var/temporal.pid")
 _BIRTH_FILE: Final = Path("var/sandbox.json")
@@ -249,16 +248,16 @@ async def _sandbox(now: datetime, run: Run, gateway: str) -> AsyncIterator[_Sand
         as_of=born,
         opening=opening,
         zone=zone,
-        token=_TOKEN,
-        secret=_SECRET,
+        token=TOKEN,
+        secret=SECRET,
     )
     account = Account(waba_id=WABA_ID, phone_number_id=PHONE_NUMBER_ID, display_phone_number="447700900100")
     whatsapp = WhatsAppSandbox(
-        clock=clock, numbers=[SandboxNumber(account, frozenset({_TOKEN}))], app_secret=_SECRET, seed=_SEED
+        clock=clock, numbers=[SandboxNumber(account, frozenset({TOKEN}))], app_secret=SECRET, seed=_SEED
     )
     shopify = ShopifySandbox(clock)
     shopify.add_shop(world.shop)
-    llm = LlmSandbox(api_keys=frozenset({_TOKEN}), seed=_SEED, clock=clock)
+    llm = LlmSandbox(api_keys=frozenset({TOKEN}), seed=_SEED, clock=clock)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient())
         sender = WebhookSender(whatsapp.outbox, http, f"{gateway}/webhooks/whatsapp", clock)
@@ -297,23 +296,13 @@ def _birth(now: datetime) -> date:
 
 async def _sandbox_store(database: Database, cipher: Cipher, sandbox: _Sandbox, now: datetime) -> StoreParts:
     """The sandbox's store, added at the first start and told the new addresses at each other."""
-    new = NewStore(
-        slug=STORE,
+    new = sandbox_store(
+        STORE,
         time_zone=_ZONE,
         currency=_CURRENCY,
-        languages=("en", "es", "pt_BR"),
-        default_region="DE",
-        phone_number_id=PHONE_NUMBER_ID,
-        waba_id=WABA_ID,
-        portfolio_id=None,
-        whatsapp_token=_TOKEN,
-        whatsapp_app_secret=_SECRET,
-        whatsapp_verify_token=_SECRET,
-        shop_domain=SHOP_DOMAIN,
-        shop_token=_TOKEN,
-        shop_webhook_secrets=(_SECRET,),
-        shop_endpoint=sandbox.shopify_url,
-        whatsapp_endpoint=sandbox.whatsapp_url,
+        shop_url=sandbox.shopify_url,
+        whatsapp_url=sandbox.whatsapp_url,
+        salt=None,
     )
     async with database.write() as session:
         if any(parts.store.slug == STORE for parts in await all_stores(session)):
@@ -329,5 +318,5 @@ def _with_sandbox_model(settings: Settings, url: str) -> Settings:
     if settings.llm_api_key is not None:
         return settings
     return settings.model_copy(
-        update={"llm_base_url": f"{url}/v1", "llm_api_key": SecretStr(_TOKEN), "llm_model": MODEL}
+        update={"llm_base_url": f"{url}/v1", "llm_api_key": SecretStr(TOKEN), "llm_model": MODEL}
     )

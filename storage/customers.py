@@ -44,25 +44,6 @@ async def lock_customer(session: AsyncSession, customer_id: int) -> Customer:
     ).one()
 
 
-async def find_by_phone(session: AsyncSession, store_id: int, phone: str) -> Customer | None:
-    """The store's customer with that E.164 number."""
-    return (await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.phone == phone))).first()
-
-
-async def find_by_external_id(session: AsyncSession, store_id: int, external_id: str) -> Customer | None:
-    """The store's customer with that id of the shop's."""
-    return (
-        await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.external_id == external_id))
-    ).first()
-
-
-async def find_by_wa_user(session: AsyncSession, store_id: int, wa_user_id: str) -> Customer | None:
-    """The store's customer with that business-scoped user id of WhatsApp's."""
-    return (
-        await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.wa_user_id == wa_user_id))
-    ).first()
-
-
 async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[ShopPerson]) -> list[Customer]:
     """Bring a page of people up to date, in their order.
 

@@ -15,7 +15,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.sqlite_connection import TAKE_WRITE_LOCK, SqliteConnection
@@ -99,11 +98,6 @@ class Database:
                 msg = f"the database {self.shown_url} cannot be reached ({type(exc).__name__})"
                 raise DatabaseUnavailableError(msg) from exc
             yield session
-
-    async def create_tables(self) -> None:
-        """Make every table in an empty database that nobody will migrate: a simulation's, or a test's."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(SQLModel.metadata.create_all)
 
     async def close(self) -> None:
         """Give the connections back."""

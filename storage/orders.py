@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import AttemptStatus, EnrollmentState, EventKind, ExitReason, SendState
 from models.journey import FixedCoupon, JourneyDefinition
 from models.money import Money
-from models.tables import CouponIssue, Customer, Enrollment, JourneyVersion, Order, Send, SendAttempt
+from models.tables import CouponIssue, Customer, Enrollment, JourneyVersion, Order, Send
 from policies.attribution import CouponUse, Receipt, attribute, counts
 from storage.events import record_event
 from storage.journeys import parse_definition
@@ -184,12 +184,3 @@ async def _coupons(
 
 
 RECEIVED = frozenset({AttemptStatus.DELIVERED, AttemptStatus.READ})
-
-
-async def note_receipt(session: AsyncSession, attempt: SendAttempt, at: datetime) -> None:
-    """The message of this attempt was received: remember the first moment and attribute the customer's orders anew."""
-    send = (await session.exec(select(Send).where(Send.id == attempt.send_id))).one()
-    if send.received_at is None or at < send.received_at:
-        send.received_at = at
-        await session.flush()
-        await attribute_orders(session, send.customer_id)

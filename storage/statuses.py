@@ -220,7 +220,7 @@ def _settle(
 
 
 def _note_receipt(send: Send, piece: StatusPiece) -> set[int]:
-    """Remember the first moment of receipt; the customers whose orders must be attributed anew (see `note_receipt`)."""
+    """Remember the first moment of receipt; the customers whose orders must be attributed anew."""
     if piece.report in (Report.DELIVERED, Report.READ) and (send.received_at is None or piece.at < send.received_at):
         send.received_at = piece.at
         return {send.customer_id}

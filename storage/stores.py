@@ -221,11 +221,6 @@ async def number_of(session: AsyncSession, phone_number_id: str) -> Number | Non
     return (await session.exec(select(Number).where(col(Number.phone_number_id) == phone_number_id))).first()
 
 
-async def shop_of(session: AsyncSession, domain: str) -> Shop | None:
-    """The shop with that domain, if it is one of ours."""
-    return (await session.exec(select(Shop).where(col(Shop.domain) == domain))).first()
-
-
 def holdout_salt(store: Store, cipher: Cipher) -> bytes:
     """The key of the store's holdout draws."""
     return derive(cipher.decrypt(store.salt_secret), "holdout")

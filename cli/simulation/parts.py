@@ -26,7 +26,7 @@ from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, open
 from cli.simulation.memory import rare_full_collections
 from cli.simulation.options import STORE, ZONE, Options
 from cli.simulation.orchestration import orchestrating
-from cli.simulation.world import PHONE_NUMBER_ID, SHOP_DOMAIN, WABA_ID, World, build_world
+from cli.simulation.world import PHONE_NUMBER_ID, SECRET, TOKEN, WABA_ID, World, build_world, sandbox_store
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
 from models.journey import JourneyDefinition
@@ -44,12 +44,12 @@ from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
 from sandbox.whatsapp.sender import WebhookSender
 from storage.engine import Database
+from storage.schema import create_all
 from storage.secrets import Cipher, new_key
-from storage.stores import NewStore, StoreParts, add_store, find_store
+from storage.stores import StoreParts, add_store, find_store
 from worker import Fleet, Share
 from workflows.plugin import RekindlePlugin
 
-_TOKEN, _SECRET = "sandbox-token", "sandbox-secret"
 _MODEL = "sandbox-writer"
 _BUSINESS = "08:00-18:00"
 _LEAST_CACHED, _MOST_CACHED = 1000, 20_000
@@ -95,12 +95,10 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         clock = VirtualClock(opening)
         client = await Client.connect(target, plugins=[RekindlePlugin()])
         await _register_search_attributes(client)
-        world = build_world(
-            options.orders, as_of=options.as_of, opening=opening, zone=zone, token=_TOKEN, secret=_SECRET
-        )
+        world = build_world(options.orders, as_of=options.as_of, opening=opening, zone=zone, token=TOKEN, secret=SECRET)
         database = Database(f"sqlite+aiosqlite:///{directory}/simulation.db", throwaway=True)
         stack.push_async_callback(database.close)
-        await database.create_tables()
+        await create_all(database)
         cipher = Cipher([new_key()])
         relay = Relay(database, client, clock)
         gateway = await stack.enter_async_context(
@@ -113,7 +111,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         shopify = ShopifySandbox(clock)
         shopify.add_shop(world.shop)
         shopify_url = await stack.enter_async_context(serving(recorder.wrap(shopify, "shopify", clock)))
-        llm = LlmSandbox(api_keys=frozenset({_TOKEN}), seed=options.seed, model=_MODEL, clock=clock)
+        llm = LlmSandbox(api_keys=frozenset({TOKEN}), seed=options.seed, model=_MODEL, clock=clock)
         llm_url = await stack.enter_async_context(serving(recorder.wrap(llm, "llm", clock)))
         http = await stack.enter_async_context(httpx.AsyncClient())
         llm_http = await stack.enter_async_context(httpx2.AsyncClient())
@@ -123,7 +121,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             whatsapp=WhatsAppClient(http, base_url=whatsapp_url),
             shopify=ShopifyClient(http),
             temporal=client,
-            llm=LlmClient(llm_http, base_url=f"{llm_url}/v1", api_key=SecretStr(_TOKEN), model=_MODEL),
+            llm=LlmClient(llm_http, base_url=f"{llm_url}/v1", api_key=SecretStr(TOKEN), model=_MODEL),
             allow_synthetic=True,
         )
         store = await _add_store(database, cipher, world, shopify_url, options.seed, opening)
@@ -195,8 +193,8 @@ def _whatsapp(options: Options, clock: VirtualClock, zone: ZoneInfo) -> WhatsApp
     account = Account(waba_id=WABA_ID, phone_number_id=PHONE_NUMBER_ID, display_phone_number="447700900100")
     return WhatsAppSandbox(
         clock=clock,
-        numbers=[SandboxNumber(account, frozenset({_TOKEN}))],
-        app_secret=_SECRET,
+        numbers=[SandboxNumber(account, frozenset({TOKEN}))],
+        app_secret=SECRET,
         seed=options.seed,
         books=Books(hours=_allowed_hours(options.definitions, zone)),
         tier=options.tier,
@@ -230,23 +228,8 @@ async def _register_search_attributes(client: Client) -> None:
 async def _add_store(
     database: Database, cipher: Cipher, world: World, shopify_url: str, seed: int, now: datetime
 ) -> StoreParts:
-    new = NewStore(
-        slug=STORE,
-        time_zone=ZONE,
-        currency=world.currency,
-        languages=("en", "es", "pt_BR"),
-        default_region="DE",
-        phone_number_id=PHONE_NUMBER_ID,
-        waba_id=WABA_ID,
-        portfolio_id=None,
-        whatsapp_token=_TOKEN,
-        whatsapp_app_secret=_SECRET,
-        whatsapp_verify_token=_SECRET,
-        shop_domain=SHOP_DOMAIN,
-        shop_token=_TOKEN,
-        shop_webhook_secrets=(_SECRET,),
-        shop_endpoint=shopify_url,
-        salt=f"{seed:064x}",
+    new = sandbox_store(
+        STORE, time_zone=ZONE, currency=world.currency, shop_url=shopify_url, whatsapp_url=None, salt=f"{seed:064x}"
     )
     async with database.write() as session:
         await add_store(session, new, cipher=cipher, now=now)

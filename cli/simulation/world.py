@@ -16,10 +16,12 @@ from models.money import Money
 from models.orders_file import OrderRow, order_id_key
 from models.synthetic import synthetic_person, synthetic_phones
 from sandbox.shopify.state import CustomerRecord, OrderRecord, ShopState
+from storage.stores import NewStore
 
 SHOP_DOMAIN = "sandbox-shop.myshopify.com"
 PHONE_NUMBER_ID = "100000000000001"
 WABA_ID = "200000000000001"
+TOKEN, SECRET = "sandbox-token", "sandbox-secret"
 _MORNING = time(8)
 """Local time of orders of the past: before the opening at 09:00, and in no zone's clock change."""
 
@@ -89,6 +91,40 @@ def build_world(
         merchant_id_of={number: merchant_id for merchant_id, number in numbers.items()},
         synthetic=people.synthetic,
         currency=currency,
+    )
+
+
+def sandbox_store(
+    slug: str, *, time_zone: str, currency: str, shop_url: str, whatsapp_url: str | None, salt: str | None
+) -> NewStore:
+    """The store that sells in the sandbox's shop and writes from its number.
+
+    Args:
+        slug: its name.
+        time_zone: IANA name.
+        currency: ISO code.
+        shop_url: where the sandbox's shop is.
+        whatsapp_url: where the sandbox's WhatsApp is, unless the process knows it anyway.
+        salt: of its draws; None draws one.
+    """
+    return NewStore(
+        slug=slug,
+        time_zone=time_zone,
+        currency=currency,
+        languages=("en", "es", "pt_BR"),
+        default_region="DE",
+        phone_number_id=PHONE_NUMBER_ID,
+        waba_id=WABA_ID,
+        portfolio_id=None,
+        whatsapp_token=TOKEN,
+        whatsapp_app_secret=SECRET,
+        whatsapp_verify_token=SECRET,
+        shop_domain=SHOP_DOMAIN,
+        shop_token=TOKEN,
+        shop_webhook_secrets=(SECRET,),
+        shop_endpoint=shop_url,
+        whatsapp_endpoint=whatsapp_url,
+        salt=salt,
     )
 
 
