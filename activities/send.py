@@ -28,7 +28,7 @@ from models.enums import (
     TemplateStatus,
 )
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
-from models.tables import Send
+from models.tables import Number, Send
 from models.verdicts import Exit, Hold, Proceed, SkipStage
 from policies.guards import ClaimFacts, before_claim
 from policies.schedule import sending_hours, zone_at
@@ -232,7 +232,7 @@ def _claim_facts(scene: StageFacts, send: Send, *, uses_template: bool, now: dat
         erased=facts.customer.erased_at is not None,
         opted_out=facts.customer.opted_out_at is not None or facts.customer.consent in WITHDRAWN_CONSENT,
         credential_ok=facts.number.credential_ok,
-        sender_paused=facts.number.paused_reason is not None,
+        sender_paused=is_paused(facts.number, now),
         sender_paused_until=facts.number.paused_until,
         uses_template=uses_template,
         template_exists=template is not None,
@@ -243,6 +243,11 @@ def _claim_facts(scene: StageFacts, send: Send, *, uses_template: bool, now: dat
         recent_order_days=rules.recent_order_days,
         last_order_at=facts.customer.last_order_at,
     )
+
+
+def is_paused(number: Number, now: datetime) -> bool:
+    """Whether the number may not send; a pause whose time is over has ended, and the next send shows if rightly."""
+    return number.paused_reason is not None and (number.paused_until is None or number.paused_until > now)
 
 
 def _obey(

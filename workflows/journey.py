@@ -46,6 +46,7 @@ _PROVIDER = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=
 _QUICK = timedelta(seconds=30)
 _CALL = timedelta(minutes=2)
 _LAST_CHECK = timedelta(hours=6)
+_SHORTEST_HOLD = timedelta(minutes=1)
 
 
 class _Ended(Exception):  # noqa: N818 - it is how the journey's end travels up, not an error
@@ -156,7 +157,8 @@ class JourneyWorkflow(JourneyInbox):
         """Wait for the hold's end, its release, or the end of patience; returns how long it took."""
         began = workflow.now()
         self._state, self._hold, self._due_at = EnrollmentState.HOLDING, held.hold_reason, held.hold_until
-        left = held.hold_until - began if held.hold_until is not None else None
+        # Never at once: a moment that has passed would have the stage tried again without a pause.
+        left = max(held.hold_until - began, _SHORTEST_HOLD) if held.hold_until is not None else None
         if held.technical:
             left = patience if left is None else min(left, patience)
         await self._until(lambda: self._released, left)

@@ -83,6 +83,19 @@ async def test_a_refused_credential_holds_until_it_works_again(stack: Stack) -> 
     await stack.accepted(1)
 
 
+async def test_a_number_that_meta_slows_down_goes_on_a_day_later(stack: Stack) -> None:
+    """131048 pauses the number for 24 hours; then the stage is tried again by itself, once."""
+    person = await stack.person()
+    stack.whatsapp.faults.for_recipient(person.phone, Refuse(131048))
+    enrollment = await stack.begin(journey(), person)
+    row = await stack.holds(enrollment, HoldReason.SENDER_PAUSED)
+    assert row.due_at is not None
+    await stack.advance(hours=23)
+    assert stack.received() == []
+    await stack.advance(hours=2)
+    await stack.accepted(1)
+
+
 @pytest.mark.parametrize("status", [401, 402], ids=["refused", "unpaid"])
 async def test_a_shop_that_refuses_us_holds_until_it_answers_again(stack: Stack, status: int) -> None:
     """A revoked token or a frozen shop ends nobody's journey: who is due waits, and the health check releases them."""
