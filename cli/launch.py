@@ -25,7 +25,7 @@ from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
 from cli.preview import Preview, audience_of, read_preview, show_preview
 from cli.readiness import coupon_problem, history_problem, model_warning, template_problems
 from cli.run import Run, execute, require_terminal
-from cli.temporal import ensure_health_watch, is_served, start_audience
+from cli.temporal import ensure_health_watch, soon_served, start_audience
 from cli.validate import JourneyFile, describe, read_definition
 from models.enums import JourneyState, LaunchState, LeftOut
 from models.journey import JourneyDefinition
@@ -127,7 +127,7 @@ async def _ready(
     Raises:
         Failure: the journey cannot run; every reason is listed.
     """
-    if not await is_served(services.temporal):
+    if not await soon_served(services.temporal):
         raise Failure(
             "no worker serves the task queue `rekindle`, so nothing would start; "
             "run `python worker.py` (or `python starter.py up`) and launch again"

@@ -1,5 +1,6 @@
 """What commands ask of Temporal: start the workflows that are one of a kind, see who serves, deliver what waits."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -21,6 +22,7 @@ from workflows.ids import audience_workflow_id, health_workflow_id
 
 HEALTH_INTERVAL = timedelta(minutes=10)
 _ANSWER_WITHIN = timedelta(seconds=10)
+_LOOKS, _LOOK_S = 10, 0.5
 
 
 async def is_served(client: Client, queue: str = queues.MAIN, *, workflows: bool = True) -> bool:
@@ -35,6 +37,19 @@ async def is_served(client: Client, queue: str = queues.MAIN, *, workflows: bool
         timeout=_ANSWER_WITHIN,
     )
     return bool(answer.pollers)
+
+
+async def soon_served(client: Client) -> bool:
+    """Whether a worker serves our workflows, with a few seconds' patience: one that has just started polls soon.
+
+    Raises:
+        RPCError: Temporal cannot say.
+    """
+    for _ in range(_LOOKS):
+        if await is_served(client):
+            return True
+        await asyncio.sleep(_LOOK_S)
+    return False
 
 
 async def start_audience(client: Client, parts: StoreParts, journey_id: int, launch_id: int) -> None:
