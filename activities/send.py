@@ -103,7 +103,9 @@ class SendActivities:
             attempt = await latest_attempt(session, send)
             if attempt is not None and attempt.status is AttemptStatus.FAILED:
                 reaction = reaction_for(attempt.error_code, None, 0, is_transient=False)
-                return await react(session, facts, send, reaction, now=now)
+                if reaction is not Reaction.UNKNOWN_OUTCOME:
+                    return await react(session, facts, send, reaction, now=now)
+                # "Failed" without a code that says anything: waiting once more would tell nothing new.
             settle(send, SendState.PARKED, now=now)
             return finished_stage(facts, ask.stage, StageStep.PARKED, now)
 

@@ -77,7 +77,7 @@ class JourneyWorkflow(JourneyInbox):
             concluded = await self._check_and_conclude(plan)
         except _Ended as end:
             concluded = await self._conclude(end.notice)
-        except ActivityError as error:
+        except (ActivityError, ApplicationError) as error:
             # What retries cannot mend (a refused request, a bug) must not leave a customer in an endless journey.
             workflow.logger.error("the journey failed: %s", _failure_type(error))
             concluded = await self._conclude(ExitNotice(reason=ExitReason.FAILED, at=workflow.now()))
@@ -290,5 +290,7 @@ def _timed_out(error: ActivityError) -> bool:
     return isinstance(error.cause, TemporalTimeoutError)
 
 
-def _failure_type(error: ActivityError) -> str:
+def _failure_type(error: ActivityError | ApplicationError) -> str:
+    if isinstance(error, ApplicationError):
+        return error.type or "unknown"
     return error.cause.type or "unknown" if isinstance(error.cause, ApplicationError) else type(error.cause).__name__
