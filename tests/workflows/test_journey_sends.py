@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
 from models.enums import AttemptStatus, ExitReason, HoldReason, SendState, SkipReason
 from models.tables import Customer, Send, SendAttempt
@@ -41,6 +42,21 @@ async def test_a_status_settles_a_send_whose_answer_was_lost(stack: Stack) -> No
     await stack.advance(days=30)
     assert len(stack.received()) == 2
     assert stack.whatsapp.books.duplicates == 0
+
+
+async def test_a_failed_status_without_a_code_parks_the_send_and_the_journey_goes_on(stack: Stack) -> None:
+    """The answer was lost and the status says "failed" with no reason: nothing is posted again, nobody is stuck."""
+    person = await stack.person()
+    stack.whatsapp.faults.for_recipient(person.phone, DropResponse(accepted=False))
+    enrollment = await stack.begin(journey(*TWO), person)
+    await stack.holds(enrollment, HoldReason.SEND_UNKNOWN)
+    async with stack.database.write() as session:
+        (attempt,) = (await session.exec(select(SendAttempt))).all()
+        attempt.status = AttemptStatus.FAILED
+    await stack.advance(minutes=11)
+    await stack.waits(enrollment, 1)
+    assert (await stack.send(enrollment)).state is SendState.PARKED
+    assert stack.received() == []
 
 
 async def _messages(stack: Stack, count: int) -> bool:
