@@ -79,6 +79,12 @@ class LeftOut(StrEnum):
     IN_OTHER_JOURNEY = "in_other_journey"
     FILTER_INACTIVE_DAYS = "filter:inactive_days"
     FILTER_LAST_ORDER_TOTAL = "filter:last_order_total"
+    FILTER_COLUMN = "filter:column"
+    FILTER_CLOSED = "filter:closed"
+    FILTER_SILENCE = "filter:silence"
+    FILTER_CART = "filter:cart"
+    FILTER_CART_TOTAL = "filter:cart_total"
+    FILTER_ONLY_NEW = "filter:only_new"
     RE_ENTRY = "re_entry"
     MARKETING_NOT_DELIVERABLE = "marketing_not_deliverable"
     ERASED = "erased"
@@ -155,6 +161,7 @@ class EventKind(StrEnum):
     ORDER_PLACED = "order_placed"
     UNSUBSCRIBED = "unsubscribed"
     PRIORITY_JOURNEY_ENTERED = "priority_journey_entered"
+    CONVERSATION_CHANGED = "conversation_changed"
     STOP = "stop"
     ORDER_CANCELLED = "order_cancelled"
 
@@ -170,6 +177,30 @@ class ConsentState(StrEnum):
 
 
 WITHDRAWN_CONSENT = frozenset({ConsentState.UNSUBSCRIBED, ConsentState.REDACTED})
+
+
+class MessageAuthor(StrEnum):
+    """Who wrote a chat message. A journey's own messages neither begin a silence nor end one."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    BOT = "bot"
+    JOURNEY = "journey"
+
+
+class StaffRole(StrEnum):
+    """What the holder of an API key may do: support reads and stops one customer, a marketer does everything."""
+
+    SUPPORT = "support"
+    MARKETER = "marketer"
+
+
+class PrivacyRequestKind(StrEnum):
+    """What a shop asked on behalf of a person, or of itself when it leaves (Shopify's compliance topics)."""
+
+    DATA_REQUEST = "data_request"
+    CUSTOMER_REDACT = "customer_redact"
+    SHOP_REDACT = "shop_redact"
 
 
 class AttributedBy(StrEnum):

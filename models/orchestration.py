@@ -94,6 +94,7 @@ class StageStep(StrEnum):
     STALE = "stale"
     UNKNOWN = "unknown"
     NOT_SENT = "not_sent"
+    LATER = "later"
     EXIT = "exit"
 
 
@@ -102,6 +103,7 @@ class StageResult(_Wire):
 
     Attributes:
         due_at: with ACCEPTED, SKIPPED and PARKED: when the next stage is due, or when the watch ends after the last.
+            With LATER: when this stage is due after all, because our side has written since.
         closes_at: with READY and COMPOSE: the end of the sending window in which the claim must happen, if it has one.
         hold_until: with HOLD: when to try again by itself; None waits for a release.
         technical: with HOLD: whether the hold clock (`hold_for`) runs.
@@ -269,4 +271,64 @@ class HealthReport(_Wire):
 
     templates: int
     released: int
+    faults: tuple[str, ...] = ()
+
+
+# --- WatchWorkflow ---------------------------------------------------------------------------------------------------
+
+
+class WatchInput(_Wire):
+    """One follow-up or cart journey's watch.
+
+    Attributes:
+        spacing: the least time between two looks; what becomes due in between is found together.
+    """
+
+    store_id: int
+    journey_id: int
+    spacing: timedelta
+
+
+class Wake(_Wire):
+    """Something becomes due earlier than the watch knows, or work waits: look now."""
+
+
+class WatchLook(_Wire):
+    """Asks for the next page of what is due."""
+
+    journey_id: int
+
+
+class WatchFound(_Wire):
+    """What a look found.
+
+    Attributes:
+        entered: how many entered, control included.
+        more: whether another page is due already.
+        next_at: when the next will be due, as far as is known; None while nothing is on its way.
+        over: the journey takes nobody in any more.
+    """
+
+    entered: int
+    more: bool
+    next_at: datetime | None
+    over: bool = False
+
+
+# --- UpkeepWorkflow --------------------------------------------------------------------------------------------------
+
+
+class UpkeepInput(_Wire):
+    """One store's upkeep and the time between its rounds."""
+
+    store_id: int
+    interval: timedelta
+
+
+class UpkeepReport(_Wire):
+    """What one round did."""
+
+    orders: int = 0
+    consents: int = 0
+    pruned: int = 0
     faults: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import SENDABLE_TEMPLATE_STATUSES, EventKind, ExitReason, TemplateStatus
+from models.enums import SENDABLE_TEMPLATE_STATUSES, EventKind, ExitReason, MessageAuthor, TemplateStatus
 from models.tables import ChatMessage, Customer, Template
 from policies.stop_words import is_stop
 from storage.engine import Database
@@ -173,6 +173,7 @@ async def _note_message(
                 conversation_id=conversation_id,
                 wamid=piece.wamid,
                 inbound=True,
+                author=MessageAuthor.CUSTOMER,
                 kind=piece.kind,
                 text=piece.text,
                 at=at,

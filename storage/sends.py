@@ -9,7 +9,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import AttemptStatus, SendState, SkipReason
+from models.enums import AttemptStatus, MessageAuthor, SendState, SkipReason
 from models.tables import ChatMessage, Conversation, Send, SendAttempt, Template, UnmatchedStatus
 from storage.enrollments import EnrollmentFacts
 from storage.stores import required_id
@@ -226,6 +226,7 @@ async def write_chat(
         "conversation_id": conversation_id,
         "wamid": attempt.wamid,
         "inbound": False,
+        "author": MessageAuthor.JOURNEY,
         "kind": kind,
         "text": text,
         "at": now,

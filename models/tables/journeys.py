@@ -37,6 +37,21 @@ class JourneyVersion(SQLModel, table=True):
     created_at: datetime = moment()
 
 
+class JourneyWatch(SQLModel, table=True):
+    """What the WatchWorkflow of a follow-up or cart journey knows, for whoever may have to wake it.
+
+    Attributes:
+        since: with `launch --only-new`: silences and carts from before do not count.
+        next_at: when it will look again by itself; None while nothing is on its way to become due.
+    """
+
+    __tablename__ = "journey_watch"
+    journey_id: int = Field(primary_key=True, foreign_key="journey.id")
+    store_id: int = Field(foreign_key="store.id", index=True)
+    since: datetime | None = moment_or_none()
+    next_at: datetime | None = moment_or_none()
+
+
 class Launch(SQLModel, table=True):
     """One selection of entrants for a journey, with its progress; the counts add up when `state` is `done`."""
 
@@ -125,6 +140,8 @@ class Enrollment(SQLModel, table=True):
     version_id: int = Field(foreign_key="journey_version.id")
     customer_id: int = Field(foreign_key="customer.id", index=True)
     launch_id: int | None = Field(default=None, foreign_key="launch.id", index=True)
+    conversation_id: int | None = Field(default=None, foreign_key="conversation.id", index=True)
+    checkout_id: int | None = Field(default=None, foreign_key="checkout.id", index=True)
     entry_key: str = Field(max_length=128)
     priority: int
     state: EnrollmentState = word(EnrollmentState)
