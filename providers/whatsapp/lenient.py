@@ -1,10 +1,19 @@
 """Reads single values out of JSON that may hold anything: each function answers None for what it cannot read."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime
 from typing import Any
+
+UNLIMITED = -1
+"""What `limit_of` answers for no limit, which is not the same as a limit that it cannot read."""
 
 _FIRST_MILLISECONDS = 10**11  # as seconds, this is the year 5138
 _PHONE_DIGITS = range(7, 16)
+_LIMIT = re.compile(r"(?:TIER_)?([1-9][0-9]{0,8})(K?)")
+_UNLIMITED_WORDS = frozenset({"-1", "TIER_UNLIMITED", "UNLIMITED"})
+_WRITTEN_DAY = re.compile(r"([a-z]{3})[a-z]*\.? ([0-9]{1,2}),? ([0-9]{4})", re.IGNORECASE)
+# Not `strptime`: what it takes for the name of a month depends on the machine's locale.
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def code_of(value: Any) -> int | None:
@@ -36,6 +45,12 @@ def text_of(value: Any) -> str | None:
     return value if value.isprintable() else value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
 
 
+def word_of(value: Any) -> str | None:
+    """One of Meta's constants in upper case, which its own pages do not always use."""
+    word = (text_of(value) or "").strip()
+    return word.upper() or None
+
+
 def phone_of(value: Any) -> str | None:
     """E.164 from WhatsApp's digits, or None: never an empty string that would merge strangers into one."""
     digits = (text_of(value) or "").removeprefix("+")
@@ -49,3 +64,35 @@ def moment_of(value: Any) -> datetime | None:
         return None
     number = int(word)
     return datetime.fromtimestamp(number / 1000 if number >= _FIRST_MILLISECONDS else number, UTC)
+
+
+def expiry_of(value: Any) -> datetime | None:
+    """A moment as `moment_of`, or in ISO 8601, where one without an offset is in UTC."""
+    if (moment := moment_of(value)) is not None:
+        return moment
+    try:
+        written = datetime.fromisoformat(text_of(value) or "")
+        return written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def day_of(value: Any) -> date | None:
+    """A day as Meta writes it (`November 20, 2026`), in ISO 8601, or of a moment."""
+    if (found := _WRITTEN_DAY.fullmatch(text_of(value) or "")) is None:
+        moment = expiry_of(value)
+        return None if moment is None else moment.date()
+    month, day, year = found.groups()
+    try:
+        return date(int(year), _MONTHS.index(month.lower()) + 1, int(day))
+    except ValueError:
+        return None
+
+
+def limit_of(value: Any) -> int | None:
+    """A messaging limit: a number, its digits or a tier (`TIER_2K`); `UNLIMITED` for none, None for `TIER_NOT_SET`."""
+    word = word_of(value) or ""
+    if word in _UNLIMITED_WORDS:
+        return UNLIMITED
+    found = _LIMIT.fullmatch(word)
+    return int(found[1]) * (1000 if found[2] else 1) if found else None

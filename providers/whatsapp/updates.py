@@ -6,7 +6,7 @@ remember them outlive an erased customer.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -87,12 +87,48 @@ class InboundMessage(_Update):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberChanged(_Update):
-    """A customer moved to another phone number; nobody wrote anything."""
+    """A customer moved to another phone number or user id; nobody wrote anything.
+
+    Of the old pair, and of the new one, at least one is given.
+
+    Attributes:
+        id: WhatsApp's message id.
+        old_phone: E.164 with `+`, where given.
+        new_phone: E.164 with `+`; None where it is hidden, or where only the user id changed.
+        at: when WhatsApp said so.
+        old_user_id: business-scoped user id, where given.
+        new_user_id: WhatsApp gives a new one with a new number; the old one never comes again.
+    """
 
     id: str
     old_phone: str | None
     new_phone: str | None
     at: datetime
+    old_user_id: str | None = None
+    new_user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Echo(_Update):
+    """Our side wrote to a customer by other means than Rekindle: the WhatsApp Business app, or another tool.
+
+    Attributes:
+        id: WhatsApp's message id.
+        to_phone: E.164 with `+`; None where the customer hides it, and then `to_user_id` is given.
+        to_user_id: business-scoped user id, where given.
+        at: when it was written.
+        kind: Meta's type, as for `InboundMessage`; also `edit` and `revoke`.
+        text: the words: a text's body, a caption, or the new words of an edited message.
+        original_id: the message that an `edit` or `revoke` changed. Such an echo says that nothing new was written.
+    """
+
+    id: str
+    to_phone: str | None
+    to_user_id: str | None
+    at: datetime
+    kind: str
+    text: str | None
+    original_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +166,8 @@ class UserPreference(_Update):
         phone: E.164 with `+`, where given.
         user_id: business-scoped user id, where given.
         category: what it is about; `marketing_messages` so far.
-        value: `stop` or `resume`; a resume lifts the stop on Meta's side only and gives no consent.
+        value: `stop` or `resume`, or a word that is new; a resume lifts the stop on Meta's side only and gives no
+            consent.
         at: when.
     """
 
@@ -163,6 +200,116 @@ class TemplateStatusUpdate(_Update):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateQualityUpdate(_Update):
+    """Meta's colour for a template changed; red ones are paused next.
+
+    Attributes:
+        template_id: the id of the template in this language.
+        name: the template's name.
+        language: as `en` or `pt_BR`.
+        previous: `GREEN`, `YELLOW`, `RED` or `UNKNOWN`, where given.
+        new: the same words.
+        at: when Meta sent it.
+    """
+
+    template_id: str
+    name: str
+    language: str
+    previous: str | None
+    new: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateCategoryUpdate(_Update):
+    """Meta moved a template to another category, with its price and its rules, or says that it will in a day.
+
+    Attributes:
+        template_id: the id of the template in this language.
+        name: the template's name.
+        language: as `en` or `pt_BR`.
+        new_category: the category that holds now: `MARKETING`, `UTILITY` or `AUTHENTICATION`.
+        previous_category: what it was; given when the move is done.
+        correct_category: what it will be; given while the move is only announced.
+        at: when Meta sent it.
+    """
+
+    template_id: str
+    name: str
+    language: str
+    new_category: str
+    previous_category: str | None
+    correct_category: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What an account may not do.
+
+    Attributes:
+        type: Meta's word in upper case, such as `RESTRICTED_BIZ_INITIATED_MESSAGING`; `UNKNOWN` where there was none.
+        expires_at: until when; None where it is not told, which is no promise of an early end.
+    """
+
+    type: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountUpdate(_Update):
+    """Something happened to the business account: a violation, a restriction, a ban, or a harmless change.
+
+    Attributes:
+        event: Meta's word in upper case, such as `ACCOUNT_RESTRICTION` or `DISABLED_UPDATE`.
+        ban_state: `SCHEDULE_FOR_DISABLE`, `DISABLE` or `REINSTATE`, with a `DISABLED_UPDATE`.
+        ban_date: the day of the ban.
+        restrictions: of an `ACCOUNT_RESTRICTION`; that there are none does not say that one was lifted.
+        violation: Meta's word for what was violated, with an `ACCOUNT_VIOLATION`.
+        at: when Meta sent it.
+    """
+
+    event: str
+    ban_state: str | None
+    ban_date: date | None
+    restrictions: tuple[Restriction, ...]
+    violation: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapabilityUpdate(_Update):
+    """The messaging limit changed: of the whole portfolio that the account belongs to.
+
+    Attributes:
+        max_daily: distinct recipients per rolling 24 hours outside windows; None is no limit.
+        at: when Meta sent it.
+    """
+
+    max_daily: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneQualityUpdate(_Update):
+    """A number changed its throughput, or its quality on older API versions; it may tell the portfolio's limit too.
+
+    Attributes:
+        display_phone: our number, E.164 with `+`; `phone_number_id` is None, because Meta does not give it here.
+        event: Meta's word in upper case, such as `THROUGHPUT_UPGRADE` or `FLAGGED`.
+        limit_told: the update says a limit; without it `max_daily` means nothing.
+        max_daily: as in `CapabilityUpdate`: None, where a limit is told, is no limit.
+        at: when Meta sent it.
+    """
+
+    display_phone: str
+    event: str
+    limit_told: bool
+    max_daily: int | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedErrors(_Update):
     """Errors that WhatsApp reports about a number and no message."""
 
@@ -185,9 +332,15 @@ class Unrecognised(_Update):
 Update = (
     InboundMessage
     | NumberChanged
+    | Echo
     | StatusUpdate
     | UserPreference
     | TemplateStatusUpdate
+    | TemplateQualityUpdate
+    | TemplateCategoryUpdate
+    | AccountUpdate
+    | CapabilityUpdate
+    | PhoneQualityUpdate
     | ReportedErrors
     | Unrecognised
 )

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: the three calls of the Cloud API that Rekindle makes, as an ASGI app."""
+"""The sandbox over HTTP: the three calls of the Cloud API that Rekindle makes, and its door, as an ASGI app."""
 
 import asyncio
 import base64
@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sandbox.whatsapp.cloud import Reply, SandboxNumber, WhatsAppSandbox, refused
+from sandbox.whatsapp.door import DOOR_PATH, door
+from sandbox.whatsapp.events import tier_word
 from sandbox.whatsapp.graph_errors import GraphRefusal
 
 _PATH = re.compile(r"/(v\d{1,3}\.\d{1,2})/(\d{1,20})(/messages|/message_templates)?")
@@ -34,11 +36,15 @@ class WhatsAppApp:
 
     def __init__(self, sandbox: WhatsAppSandbox) -> None:
         self._sandbox = sandbox
+        self._door = door(sandbox)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
+            return
+        if scope["path"].startswith(f"{DOOR_PATH}/"):
+            await self._door(scope, receive, send)
             return
         request = Request(scope, receive)
         raw = await request.body()
@@ -114,7 +120,7 @@ def _number_node(number: SandboxNumber, tier: int | None) -> dict[str, Any]:
         "name_status": "APPROVED",
         "status": "CONNECTED",
         "code_verification_status": "VERIFIED",
-        "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED" if tier is None else f"TIER_{tier}",
+        "whatsapp_business_manager_messaging_limit": tier_word(tier),
     }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from models.enums import TemplateStatus
+from sandbox.whatsapp.blocks import AccountBlocks
 from sandbox.whatsapp.books import AcceptedMessage, Books
 from sandbox.whatsapp.events import inbound_body, preference_body, template_status_body
 from sandbox.whatsapp.faults import Delay, DropResponse, FailLater, Fault, FaultScript, Hold, Refuse, ServerError
@@ -91,6 +92,7 @@ class WhatsAppSandbox:
         self.books = books if books is not None else Books()
         self.faults = faults if faults is not None else FaultScript()
         self.outbox = Outbox(app_secret)
+        self.blocks = AccountBlocks()
         self.tier = tier
         self._seed = seed
         self._default = numbers[0]
@@ -176,6 +178,15 @@ class WhatsAppSandbox:
         opened = self._windows.get((number.account.phone_number_id, recipient))
         return opened is not None and at < opened + _DAY
 
+    @property
+    def default_number(self) -> SandboxNumber:
+        """The number that customers write to where nothing else is said."""
+        return self._default
+
+    def new_message_id(self, direction: str, subject: str) -> str:
+        """The id of the next message to or from somebody, the same in every run."""
+        return self._nth_id(direction, subject)
+
     def _receive(self, number: SandboxNumber, body: Any) -> Reply:
         request = read_send(body, self.templates)
         faults = self.faults.take(request.recipient, request.callback_data)
@@ -210,7 +221,9 @@ class WhatsAppSandbox:
         account = number.account
         if request.recipient == f"+{account.display_phone_number}":
             raise GraphRefusal(131021)
-        if not self.window_open(number, request.recipient, now):
+        is_open = self.window_open(number, request.recipient, now)
+        self.blocks.check(account.waba_id, now, window_open=is_open)
+        if not is_open:
             if request.kind == "text":
                 raise GraphRefusal(131047, "more than 24 hours have passed since the customer last wrote")
             self._count_towards_tier(request.recipient, now)

@@ -46,7 +46,7 @@ def number_value(account: Account, **pieces: Any) -> dict[str, Any]:
 
 
 class Outbox:
-    """Status updates by due time.
+    """Status updates and whole bodies by due time.
 
     Args:
         app_secret: signs every body.
@@ -54,7 +54,7 @@ class Outbox:
 
     def __init__(self, app_secret: str) -> None:
         self._secret = app_secret.encode()
-        self._heap: list[tuple[datetime, int, Account, dict[str, Any]]] = []
+        self._heap: list[tuple[datetime, int, tuple[Account, dict[str, Any]] | bytes]] = []
         self._order = itertools.count()
         self.changed = asyncio.Event()
 
@@ -68,24 +68,37 @@ class Outbox:
 
     def put(self, due: datetime, account: Account, status: dict[str, Any]) -> None:
         """Let a status go out at that time."""
-        heapq.heappush(self._heap, (due, next(self._order), account, status))
+        heapq.heappush(self._heap, (due, next(self._order), (account, status)))
+        self.changed.set()
+
+    def put_body(self, due: datetime, body: bytes) -> None:
+        """Let a body go out at that time as it is."""
+        heapq.heappush(self._heap, (due, next(self._order), body))
         self.changed.set()
 
     def due_webhooks(self, now: datetime, limit: int = 1000) -> list[bytes]:
-        """Everything that is due, taken out, in as few bodies as `limit` updates a body allow; in order of due time."""
+        """Everything that is due, taken out, in as few bodies as `limit` updates a body allow; in order of due time.
+
+        A whole body goes out before the statuses that are gathered around it.
+        """
         bodies: list[bytes] = []
         while self._heap and self._heap[0][0] <= now:
             groups: dict[Account, list[dict[str, Any]]] = {}
             for _ in range(max(limit, 1)):
                 if not (self._heap and self._heap[0][0] <= now):
                     break
-                _, _, account, status = heapq.heappop(self._heap)
+                _, _, update = heapq.heappop(self._heap)
+                if isinstance(update, bytes):
+                    bodies.append(update)
+                    continue
+                account, status = update
                 groups.setdefault(account, []).append(status)
             entries: dict[str, list[dict[str, Any]]] = {}
             for account, statuses in groups.items():
                 change = {"field": "messages", "value": number_value(account, statuses=statuses)}
                 entries.setdefault(account.waba_id, []).append(change)
-            bodies.append(to_body(*(envelope(waba, changes, now) for waba, changes in entries.items())))
+            if entries:
+                bodies.append(to_body(*(envelope(waba, changes, now) for waba, changes in entries.items())))
         return bodies
 
     def sign(self, body: bytes) -> str:
