@@ -12,6 +12,7 @@ from providers.shopify import mapping, operations
 from providers.shopify.records import (
     Discount,
     DiscountSpec,
+    OrderUpdate,
     Page,
     SegmentMember,
     ShopAccess,
@@ -29,6 +30,9 @@ CUSTOMERS_PER_REQUEST: Final = 50
 """A customer with three orders counts 14 points (objects 1, a connection 2 and its items): 700 of the 1,000 allowed."""
 
 ORDERS_PER_REQUEST: Final = 10
+UPDATED_ORDERS_PER_REQUEST: Final = 30
+"""An order with its sums, discounts and buyer counts 21 points: 632 of the 1,000 allowed."""
+
 SUBSCRIPTIONS_PER_REQUEST: Final = 100
 
 
@@ -135,6 +139,32 @@ class ShopifyClient:
             recent.append(mapping.order_record(order))
         return recent
 
+    async def orders_updated_since(
+        self, access: ShopAccess, since: datetime, after: str | None = None, *, first: int = UPDATED_ORDERS_PER_REQUEST
+    ) -> Page[OrderUpdate]:
+        """The shop's orders that changed at `since` or later, the oldest change first, of all customers and guests.
+
+        The list comes from Shopify's search index, which may lag behind by moments: whoever keeps a cursor reads
+        again from a little before it. Without `read_all_orders`, orders made more than 60 days ago are missing.
+
+        Args:
+            access: the shop.
+            since: with an offset; a fraction of a second is cut off, so that nothing of that second is missed.
+            after: a page's `next_cursor`; with the same `since`.
+            first: page size, at most 47 by what one query may cost.
+        """
+        moment = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        answer = await self._transport.run(
+            access,
+            operations.ORDERS_UPDATED_SINCE,
+            {"query": f"updated_at:>='{moment}'", "first": first, "after": after},
+        )
+        page = answer.orders.page_info
+        return Page(
+            items=tuple(mapping.order_update(order) for order in answer.orders.nodes),
+            next_cursor=page.end_cursor if page.has_next_page else None,
+        )
+
     async def ensure_discount(self, access: ShopAccess, spec: DiscountSpec) -> Discount:
         """Make the code, or find that we made it before.
 
@@ -224,6 +254,22 @@ class ShopifyClient:
                 return existing
         _refuse(name, payload.user_errors)
         raise Rejected(service=SERVICE, operation=name, status=200, code="unspecified")
+
+    async def unsubscribe(self, access: ShopAccess, subscription_id: str) -> None:
+        """End a subscription, unless it is gone already.
+
+        Args:
+            access: the shop.
+            subscription_id: `Subscription.id`.
+
+        Raises:
+            Rejected: Shopify refused and the subscription still stands.
+        """
+        answer = await self._transport.run(access, operations.WEBHOOK_SUBSCRIPTION_DELETE, {"id": subscription_id})
+        errors = answer.webhook_subscription_delete.user_errors
+        # These user errors carry no code: whether it was unknown or is kept is seen in the list.
+        if errors and any(one.id == subscription_id for one in await self.subscriptions(access)):
+            _refuse(operations.WEBHOOK_SUBSCRIPTION_DELETE.name, errors)
 
     async def _complete(self, access: ShopAccess, customer: CustomerWire) -> ShopCustomer:
         """The customer's record; older orders are read only if all of the newest few are tests or cancelled."""

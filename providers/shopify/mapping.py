@@ -5,8 +5,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from models.money import Money
-from providers.shopify.records import Discount, DiscountSpec, ShopCustomer, ShopOrder
-from providers.shopify.wire import CustomerWire, DiscountNodeWire, MoneyWire, OrderWire, customer_gid
+from providers.shopify.records import Discount, DiscountSpec, OrderUpdate, ShopCustomer, ShopOrder
+from providers.shopify.wire import (
+    CustomerWire,
+    DiscountNodeWire,
+    MoneyWire,
+    OrderWire,
+    UpdatedOrderWire,
+    customer_gid,
+)
 
 
 def in_utc(at: datetime | None) -> datetime | None:
@@ -22,9 +29,32 @@ def order_record(order: OrderWire) -> ShopOrder:
         updated_at=order.updated_at.astimezone(UTC),
         test=order.test,
         cancelled_at=in_utc(order.cancelled_at),
-        financial_status=order.display_financial_status.lower() if order.display_financial_status else None,
+        financial_status=_financial_status(order),
         total=_money(order.current_total_price_set.shop_money),
-        discount_codes=tuple(one.code for one in order.discount_applications.nodes if one.code is not None),
+        discount_codes=_typed_codes(order),
+    )
+
+
+def order_update(order: UpdatedOrderWire) -> OrderUpdate:
+    """An order of the list of changes, in the form that webhooks have as well."""
+    buyer = order.customer
+    buyers_phone = buyer.default_phone_number if buyer is not None else None
+    return OrderUpdate(
+        id=order.id,
+        customer_id=buyer.id if buyer is not None else None,
+        created_at=order.created_at.astimezone(UTC),
+        updated_at=order.updated_at.astimezone(UTC),
+        cancelled_at=in_utc(order.cancelled_at),
+        test=order.test,
+        financial_status=_financial_status(order),
+        total=_money(order.current_total_price_set.shop_money),
+        discount_codes=_typed_codes(order),
+        phone=order.phone or (buyers_phone.phone_number if buyers_phone is not None else None),
+        original_total=_money(order.total_price_set.shop_money),
+        refunded=_money(order.total_refunded_set.shop_money),
+        checkout_token=order.checkout_token,
+        cart_token=order.cart_token,
+        first_name=(buyer.first_name or None) if buyer is not None else None,
     )
 
 
@@ -93,3 +123,11 @@ def discount_input(spec: DiscountSpec) -> dict[str, Any]:
 
 def _money(money: MoneyWire) -> Money:
     return Money.of(money.amount, money.currency_code)
+
+
+def _financial_status(order: OrderWire) -> str | None:
+    return order.display_financial_status.lower() if order.display_financial_status else None
+
+
+def _typed_codes(order: OrderWire) -> tuple[str, ...]:
+    return tuple(one.code for one in order.discount_applications.nodes if one.code is not None)

@@ -34,6 +34,7 @@ def _load(name: str, answer: type[AnswerT], *, mutation: bool = False) -> Operat
 LAPSED_CUSTOMERS = _load("lapsed_customers", wire.LapsedCustomersAnswer)
 CUSTOMERS_LAST_ORDERS = _load("customers_last_orders", wire.CustomersAnswer)
 PURCHASES_SINCE = _load("purchases_since", wire.PurchasesAnswer)
+ORDERS_UPDATED_SINCE = _load("orders_updated_since", wire.UpdatedOrdersAnswer)
 CUSTOMER_BY_PHONE = _load("customer_by_phone", wire.CustomerByPhoneAnswer)
 DISCOUNT_BY_CODE = _load("discount_by_code", wire.DiscountByCodeAnswer)
 DISCOUNT_CREATE = _load("discount_create", wire.DiscountCreateAnswer, mutation=True)
@@ -41,3 +42,4 @@ CONSENT_UPDATE = _load("consent_update", wire.ConsentUpdateAnswer, mutation=True
 SHOP = _load("shop", wire.ShopAnswer)
 WEBHOOK_SUBSCRIPTIONS = _load("webhook_subscriptions", wire.SubscriptionsAnswer)
 WEBHOOK_SUBSCRIPTION_CREATE = _load("webhook_subscription_create", wire.SubscriptionCreateAnswer, mutation=True)
+WEBHOOK_SUBSCRIPTION_DELETE = _load("webhook_subscription_delete", wire.SubscriptionDeleteAnswer, mutation=True)

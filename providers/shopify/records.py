@@ -83,6 +83,42 @@ class ShopOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """One order as a webhook, or the list of orders that changed, shows it.
+
+    Attributes:
+        customer_id: None for an order without a customer account.
+        updated_at: of two updates of one order the later wins; they may arrive in either order, and twice.
+        cancelled_at: UTC; None while it stands.
+        financial_status: lower case, such as `paid`; None where Shopify says nothing.
+        total: what is left of it after returns and removals, in the shop's currency.
+        discount_codes: codes that the customer used, as typed, without a staff member's manual discounts.
+        phone: the order's own number, else the customer's, as Shopify gives it.
+        original_total: before returns and refunds, in the shop's currency.
+        refunded: money given back so far, in the shop's currency; None where the payload does not tell.
+        checkout_token: of the checkout that it was made of; None for one that staff or another app made.
+        cart_token: of the cart that the checkout was made of.
+        first_name: the customer's.
+    """
+
+    id: int
+    customer_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    cancelled_at: datetime | None
+    test: bool
+    financial_status: str | None
+    total: Money
+    discount_codes: tuple[str, ...]
+    phone: str | None = field(repr=False)
+    original_total: Money
+    refunded: Money | None
+    checkout_token: str | None
+    cart_token: str | None
+    first_name: str | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ShopCustomer:
     """A customer as the shop has them now.
 

@@ -1,27 +1,134 @@
-"""Webhooks from Shopify: is it really from there, which delivery is it, and what does it say about an order.
+"""Webhooks from Shopify: is it really from there, which delivery is it, and what does it say.
 
-The order payload is the REST dialect (snake_case, integer ids, offsets in times), not GraphQL's.
+The other rooms import everything about webhooks from here; the modules beside it (`order_webhooks` and so on) hold one
+subject each.
 """
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Final
+from datetime import datetime
+from typing import Final, TypeAlias
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from models.money import Money
+from providers.shopify.checkout_webhooks import (
+    CheckoutDeleted,
+    CheckoutItem,
+    CheckoutUpdate,
+    parse_checkout,
+    parse_checkout_deleted,
+)
+from providers.shopify.customer_webhooks import (
+    ConsentUpdate,
+    CustomerDeleted,
+    CustomerMerge,
+    CustomerUpdate,
+    parse_customer,
+    parse_customer_deleted,
+    parse_email_consent,
+    parse_merge,
+    parse_sms_consent,
+    parse_whatsapp_consent,
+)
+from providers.shopify.order_webhooks import ORDER_TOPICS, RefundUpdate, parse_order, parse_refund
+from providers.shopify.records import OrderUpdate
+from providers.shopify.shop_webhooks import (
+    AppUninstalled,
+    CustomerRedact,
+    DataRequest,
+    ShopRedact,
+    parse_customer_redact,
+    parse_data_request,
+    parse_shop_redact,
+    parse_uninstalled,
+)
+from providers.shopify.webhook_bodies import Moment, UnreadableWebhookError, must_be_json
 
-ORDER_TOPICS: Final = frozenset({"orders/create", "orders/paid", "orders/updated", "orders/cancelled"})
-"""Topics whose body is an order."""
+__all__ = [
+    "ORDER_TOPICS",
+    "TOPICS",
+    "AppUninstalled",
+    "CheckoutDeleted",
+    "CheckoutItem",
+    "CheckoutUpdate",
+    "ConsentUpdate",
+    "CustomerDeleted",
+    "CustomerMerge",
+    "CustomerRedact",
+    "CustomerUpdate",
+    "DataRequest",
+    "OrderUpdate",
+    "RefundUpdate",
+    "ShopRedact",
+    "ShopifyUpdate",
+    "UnreadableWebhookError",
+    "WebhookHeaders",
+    "parse",
+    "parse_order",
+    "sign",
+    "verify",
+]
+
+ShopifyUpdate: TypeAlias = (
+    OrderUpdate
+    | RefundUpdate
+    | CheckoutUpdate
+    | CheckoutDeleted
+    | CustomerUpdate
+    | CustomerDeleted
+    | CustomerMerge
+    | ConsentUpdate
+    | AppUninstalled
+    | DataRequest
+    | CustomerRedact
+    | ShopRedact
+)
+"""Whatever a webhook that we act on can say."""
+
+_PARSERS: Final[Mapping[str, Callable[[bytes], ShopifyUpdate]]] = {
+    **dict.fromkeys(sorted(ORDER_TOPICS), parse_order),
+    "refunds/create": parse_refund,
+    "checkouts/create": parse_checkout,
+    "checkouts/update": parse_checkout,
+    "checkouts/delete": parse_checkout_deleted,
+    "customers/create": parse_customer,
+    "customers/update": parse_customer,
+    "customers/delete": parse_customer_deleted,
+    "customers/merge": parse_merge,
+    "customers_whats_app_marketing_consent/update": parse_whatsapp_consent,
+    "customers_marketing_consent/update": parse_sms_consent,
+    "customers_email_marketing_consent/update": parse_email_consent,
+    "app/uninstalled": parse_uninstalled,
+    "customers/data_request": parse_data_request,
+    "customers/redact": parse_customer_redact,
+    "shop/redact": parse_shop_redact,
+}
+
+TOPICS: Final = frozenset(_PARSERS)
+"""Topics that `parse` has an answer for."""
 
 
-class UnreadableWebhookError(ValueError):
-    """A webhook that is not what its topic promises; the text names fields, never values."""
+def parse(topic: str, raw: bytes) -> ShopifyUpdate | None:
+    """Read the body of a webhook.
+
+    Args:
+        topic: as the header gives it, such as `orders/create`.
+        raw: the body as it arrived.
+
+    Returns:
+        What it says; None for a topic that we do not act on, whose body must be JSON all the same.
+
+    Raises:
+        UnreadableWebhookError: the body is not what the topic promises.
+    """
+    parser = _PARSERS.get(topic.lower())
+    if parser is None:
+        must_be_json(raw)
+        return None
+    return parser(raw)
 
 
 def sign(raw: bytes, secret: str) -> str:
@@ -94,108 +201,11 @@ class WebhookHeaders:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class OrderUpdate:
-    """One order as a webhook shows it.
-
-    Attributes:
-        customer_id: None for an order without a customer account.
-        updated_at: of two updates of one order the later wins; they may arrive in either order, and twice.
-        financial_status: lower case, such as `paid`; None where the payload says nothing.
-        total: what is left of it after returns and removals, in the shop's currency.
-        discount_codes: codes that the customer used, as typed, without a staff member's manual discounts.
-        phone: the order's own number, else the customer's, as Shopify gives it.
-    """
-
-    id: int
-    customer_id: int | None
-    created_at: datetime
-    updated_at: datetime
-    cancelled_at: datetime | None
-    test: bool
-    financial_status: str | None
-    total: Money
-    discount_codes: tuple[str, ...]
-    phone: str | None = field(repr=False)
-
-
-def parse_order(raw: bytes) -> OrderUpdate:
-    """Read the body of a webhook of one of `ORDER_TOPICS`; fields that we do not know are ignored.
-
-    Raises:
-        UnreadableWebhookError: it is no order.
-    """
-    try:
-        order = _Order.model_validate_json(raw)
-    except ValidationError as exc:
-        where = ", ".join(sorted({".".join(map(str, error["loc"])) or "body" for error in exc.errors()}))
-        raise UnreadableWebhookError(f"no order can be read: {where}") from None
-    customer = order.customer
-    return OrderUpdate(
-        id=order.id,
-        customer_id=customer.id if customer is not None else None,
-        created_at=order.created_at.astimezone(UTC),
-        updated_at=order.updated_at.astimezone(UTC),
-        cancelled_at=order.cancelled_at.astimezone(UTC) if order.cancelled_at is not None else None,
-        test=order.test,
-        financial_status=order.financial_status,
-        total=Money.of(order.current_total_price, order.currency),
-        discount_codes=_typed_codes(order),
-        phone=order.phone or (customer.phone if customer is not None else None),
-    )
-
-
-class _Payload(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-
-class _Customer(_Payload):
-    id: int
-    phone: str | None = None
-
-
-class _DiscountCode(_Payload):
-    code: str
-
-
-class _DiscountApplication(_Payload):
-    type: str
-    code: str | None = None
-
-
-class _Order(_Payload):
-    id: int
-    created_at: AwareDatetime
-    updated_at: AwareDatetime
-    cancelled_at: AwareDatetime | None = None
-    test: bool = False
-    financial_status: str | None = None
-    currency: str
-    current_total_price: Annotated[Decimal, Field(allow_inf_nan=False, max_digits=20)]
-    discount_codes: tuple[_DiscountCode, ...] = ()
-    discount_applications: tuple[_DiscountApplication, ...] | None = None
-    phone: str | None = None
-    customer: _Customer | None = None
-
-
-_MOMENT = TypeAdapter(AwareDatetime)
-
-
-def _typed_codes(order: _Order) -> tuple[str, ...]:
-    """Codes that the customer typed.
-
-    A draft order lists a manual discount's title among `discount_codes`; only the applications tell the two apart, so
-    the plain list counts only where the subscription leaves those out.
-    """
-    if order.discount_applications is None:
-        return tuple(one.code for one in order.discount_codes)
-    return tuple(
-        one.code for one in order.discount_applications if one.type == "discount_code" and one.code is not None
-    )
+_MOMENT: Final[TypeAdapter[datetime]] = TypeAdapter(Moment)
 
 
 def _moment(text: str | None) -> datetime | None:
     try:
-        return _MOMENT.validate_python(text).astimezone(UTC)
+        return _MOMENT.validate_python(text)
     except ValidationError:
         return None

@@ -154,6 +154,44 @@ class PurchasesAnswer(Wire):
     customer: CustomerOrdersWire | None
 
 
+class BuyerPhoneWire(Wire):
+    """`CustomerPhoneNumber` with nothing but the number."""
+
+    phone_number: str
+
+
+class BuyerWire(Wire):
+    """`Customer` with what an order needs of it."""
+
+    id: Gid
+    first_name: str | None = None
+    default_phone_number: BuyerPhoneWire | None = None
+
+
+class UpdatedOrderWire(OrderWire):
+    """`Order` with its buyer and all its sums."""
+
+    phone: str | None = None
+    checkout_token: str | None = None
+    cart_token: str | None = None
+    total_price_set: MoneyBagWire
+    total_refunded_set: MoneyBagWire
+    customer: BuyerWire | None = None
+
+
+class UpdatedOrdersWire(Wire):
+    """`OrderConnection`."""
+
+    nodes: tuple[UpdatedOrderWire, ...]
+    page_info: PageInfoWire
+
+
+class UpdatedOrdersAnswer(Wire):
+    """Answer of `orders_updated_since`."""
+
+    orders: UpdatedOrdersWire
+
+
 class SegmentMemberWire(Wire):
     """`CustomerSegmentMember`."""
 
@@ -312,6 +350,19 @@ class SubscriptionCreateAnswer(Wire):
     """Answer of `webhook_subscription_create`."""
 
     webhook_subscription_create: SubscriptionPayload
+
+
+class SubscriptionDeletePayload(Wire):
+    """`WebhookSubscriptionDeletePayload`."""
+
+    deleted_webhook_subscription_id: str | None = None
+    user_errors: tuple[UserErrorWire, ...]
+
+
+class SubscriptionDeleteAnswer(Wire):
+    """Answer of `webhook_subscription_delete`."""
+
+    webhook_subscription_delete: SubscriptionDeletePayload
 
 
 class ThrottleStatusWire(Wire):

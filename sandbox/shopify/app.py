@@ -1,6 +1,7 @@
 """The stand-in as an ASGI application: `POST /{shop}/admin/api/{version}/graphql.json`.
 
-The shop's domain is the first part of the path, because a local server has no host name for every shop.
+The shop's domain is the first part of the path, because a local server has no host name for every shop. Beside it,
+`POST /_sandbox/{shop}/{deed}` makes something happen at a shop (`sandbox.shopify.door`).
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 from graphql import DocumentNode, ExecutionResult, execute_sync
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,8 +18,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from sandbox.shopify.cost import MUTATION_COST, QUERY_MAXIMUM, Bucket, actual_cost, requested_cost
+from sandbox.shopify.deeds import Deeds
 from sandbox.shopify.documents import SCHEMA, check, denied
+from sandbox.shopify.door import ShopDoor
 from sandbox.shopify.faults import Fault, Faults
+from sandbox.shopify.outbox import Deliverer, Outbox
 from sandbox.shopify.reading import Json, Reading
 from sandbox.shopify.segments import SegmentLists
 from sandbox.shopify.state import Clock, ShopState
@@ -33,6 +38,7 @@ class ShopifySandbox:
         shops: by domain.
         buckets: the rate limit of each shop; replace one to throttle.
         faults: trouble to order.
+        outbox: webhooks that wait for a `Deliverer`; nothing is put there for a shop without subscription or hook.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -41,8 +47,13 @@ class ShopifySandbox:
         self.faults = Faults()
         self._clock = clock
         self._segments = SegmentLists()
+        self.outbox = Outbox()
+        self._door = ShopDoor(self.shops, self.outbox, clock)
         self._app = Starlette(
-            routes=[Route("/{shop}/admin/api/{version}/graphql.json", self._graphql, methods=["POST"])]
+            routes=[
+                Route("/_sandbox/{shop}/{deed}", self._door.act, methods=["POST"]),
+                Route("/{shop}/admin/api/{version}/graphql.json", self._graphql, methods=["POST"]),
+            ]
         )
 
     def add_shop(self, shop: ShopState, bucket: Bucket | None = None) -> ShopState:
@@ -50,6 +61,16 @@ class ShopifySandbox:
         self.shops[shop.domain] = shop
         self.buckets[shop.domain] = bucket or Bucket()
         return shop
+
+    def deeds(self, domain: str) -> Deeds:
+        """What can happen at a shop."""
+        return Deeds(self.shops[domain], self.outbox)
+
+    def deliver_with(self, http: httpx.AsyncClient) -> Deliverer:
+        """A deliverer of the outbox. The door then answers only when what it caused was posted."""
+        deliverer = Deliverer(self.outbox, http, self._clock)
+        self._door.flush = deliverer.flush
+        return deliverer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -59,7 +80,7 @@ class ShopifySandbox:
         shop = self.shops.get(request.path_params["shop"])
         if shop is None:
             return _answer({"errors": "Not Found"}, 404)
-        if request.headers.get("X-Shopify-Access-Token") != shop.token:
+        if not shop.installed or request.headers.get("X-Shopify-Access-Token") != shop.token:
             told = "[API] Invalid API key or access token (unrecognized login or wrong password)"
             return _answer({"errors": told}, 401)
         try:
@@ -103,7 +124,7 @@ class ShopifySandbox:
         self, shop: ShopState, document: DocumentNode, variables: Mapping[str, Any], *, mutation: bool
     ) -> ExecutionResult:
         reading = Reading(shop, self._clock(), self._segments)
-        root = Writing(reading).root() if mutation else reading.root()
+        root = Writing(reading, Deeds(shop, self.outbox)).root() if mutation else reading.root()
         return execute_sync(SCHEMA, document, root_value=root, variable_values=dict(variables))
 
     def _trouble(self, shop: ShopState, fault: Fault) -> Response:

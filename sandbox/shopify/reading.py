@@ -6,9 +6,11 @@ member of a union or interface it has.
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -22,6 +24,7 @@ Json = dict[str, Any]
 DEFAULT_PAGE = 50
 SEGMENT_PAGE_MAXIMUM = 1000
 PAGE_MAXIMUM = 250
+_UPDATED_SINCE = re.compile(r"updated_at:>='(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)'")
 
 
 def instant(at: datetime | None) -> str | None:
@@ -74,6 +77,7 @@ class Reading:
             "customerByIdentifier": self._customer_by_identifier,
             "customerSegmentMembers": self._segment_members,
             "nodes": self._nodes,
+            "orders": self._changed_orders,
             "codeDiscountNodeByCode": self._discount_by_code,
             "webhookSubscriptions": self._subscriptions,
         }
@@ -96,9 +100,7 @@ class Reading:
 
     def order(self, order: OrderRecord) -> Json:
         """`Order`."""
-        amount = {"amount": decimal_text(order), "currencyCode": order.currency}
-        total = {"shopMoney": amount, "presentmentMoney": amount}
-        cancelled_at = order.cancelled_at if order.cancelled_at and order.cancelled_at <= self.now else None
+        refunded = order.refunded(self.now)
         return {
             "__typename": "Order",
             "id": gid("Order", order.id),
@@ -106,13 +108,17 @@ class Reading:
             "name": f"#{order.id}",
             "createdAt": instant(order.created_at),
             "processedAt": instant(order.created_at),
-            "updatedAt": instant(cancelled_at or order.created_at),
-            "cancelledAt": instant(cancelled_at),
+            "updatedAt": instant(order.updated_at(self.now)),
+            "cancelledAt": instant(order.cancelled(self.now)),
             "test": order.test,
-            "displayFinancialStatus": order.financial_status,
+            "displayFinancialStatus": order.status(self.now),
             "currencyCode": order.currency,
-            "currentTotalPriceSet": total,
-            "totalPriceSet": total,
+            "currentTotalPriceSet": money_bag(order.total - refunded, order.currency),
+            "totalPriceSet": money_bag(order.total, order.currency),
+            "totalRefundedSet": money_bag(refunded, order.currency),
+            "phone": order.phone,
+            "checkoutToken": order.checkout_token,
+            "cartToken": order.cart_token,
             "discountCodes": [*order.discount_codes, *order.manual_discounts],
             "discountApplications": lambda _info, **_args: {"nodes": applications(order)},
             "customer": lambda _info: self._known_customer(order.customer_id),
@@ -220,6 +226,35 @@ class Reading:
             return self.order(order)
         return self._known_customer(number_of(global_id, "Customer"))
 
+    def _changed_orders(
+        self,
+        _info: Any,
+        *,
+        query: str = "",
+        first: int = DEFAULT_PAGE,
+        after: str | None = None,
+        sortKey: str = "PROCESSED_AT",  # noqa: N803 - the schema's own argument name
+        reverse: bool = False,
+    ) -> Json:
+        since = _UPDATED_SINCE.fullmatch(query)
+        if since is None or sortKey != "UPDATED_AT" or reverse or not 1 <= first <= PAGE_MAXIMUM:
+            raise GraphQLError("The sandbox lists orders by UPDATED_AT, ascending, for updated_at:>='a moment' only.")
+        orders = self.shop.changed_orders(datetime.fromisoformat(since[1]), self.now)
+        if after is not None:
+            last = place_of(after)
+            orders = [one for one in orders if self._change(one) > last]
+        edges = [{"cursor": cursor(self._change(one)), "node": self.order(one)} for one in orders[:first]]
+        return {
+            "edges": edges,
+            "nodes": [one["node"] for one in edges],
+            "pageInfo": _page_info(edges, more=len(orders) > first, later=after is not None),
+        }
+
+    def _change(self, order: OrderRecord) -> str:
+        """The place of an order among those that changed: texts that sort as time and then id do."""
+        at = order.updated_at(self.now).astimezone(UTC)
+        return f"{at.isoformat(timespec='microseconds')}#{order.id:020}"
+
     def _discount_by_code(self, _info: Any, code: str) -> Json | None:
         found = self.shop.discounts.get(code.casefold())
         return None if found is None else self.discount(found)
@@ -258,6 +293,8 @@ class Reading:
         orders = self.shop.visible_orders(customer_id, self.now)
         if sortKey == "ID":
             orders = sorted(orders, key=lambda one: one.id)
+        elif sortKey != "CREATED_AT":
+            raise GraphQLError("The sandbox lists a customer's orders by CREATED_AT or ID.")
         if reverse:
             orders = orders[::-1]
         if after is not None:
@@ -299,9 +336,15 @@ def subscription(record: SubscriptionRecord) -> Json:
     return {"id": gid("WebhookSubscription", record.id), "topic": record.topic, "uri": record.uri}
 
 
-def decimal_text(order: OrderRecord) -> str:
+def money_bag(amount: Decimal, currency: str) -> Json:
+    """`MoneyBag`; a buyer pays in the shop's own currency here."""
+    money = {"amount": decimal_text(amount), "currencyCode": currency}
+    return {"shopMoney": money, "presentmentMoney": money}
+
+
+def decimal_text(amount: Decimal) -> str:
     """GraphQL's `Decimal`: unpadded, "11884.9"."""
-    text = f"{order.total:f}"
+    text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -1,17 +1,35 @@
-"""Webhooks as the stand-in's shops send them: order bodies in the REST dialect, signed with the app's secret."""
+"""Webhooks as the stand-in's shops send them: bodies in the REST dialect, signed with the app's secret."""
 
 import base64
 import hashlib
 import hmac
 import json
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import NAMESPACE_URL, uuid5
 
 from sandbox.shopify.reading import Json
+from sandbox.shopify.records import RefundRecord
 from sandbox.shopify.state import CustomerRecord, OrderRecord, ShopState
 
 API_VERSION = "2026-10"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One delivery: what to post, with every header."""
+
+    topic: str
+    headers: dict[str, str]
+    body: bytes = field(repr=False)
+
+
+def webhook(shop: ShopState, topic: str, content: Json, at: datetime) -> Webhook:
+    """One delivery of any topic; the same content of the same moment is the same delivery again."""
+    body = json.dumps(content).encode()
+    about = f"{topic}:{hashlib.sha256(body).hexdigest()}"
+    return Webhook(topic, headers(shop, topic, body, about, at), body)
 
 
 def order_webhook(shop: ShopState, order: OrderRecord, topic: str, at: datetime) -> tuple[dict[str, str], bytes]:
@@ -49,9 +67,11 @@ def headers(shop: ShopState, topic: str, body: bytes, about: str, at: datetime) 
 
 def order_body(shop: ShopState, order: OrderRecord, at: datetime) -> Json:
     """An order in the REST dialect; of the vendor's many fields, those that somebody might read."""
-    cancelled_at = order.cancelled_at if order.cancelled_at is not None and order.cancelled_at <= at else None
-    total = _price(order.total)
-    total_set = {name: {"amount": total, "currency_code": order.currency} for name in _MONIES}
+    cancelled_at = order.cancelled(at)
+    total, current = price(order.total), price(order.total - order.refunded(at))
+    total_set, current_set = (
+        {name: {"amount": amount, "currency_code": order.currency} for name in _MONIES} for amount in (total, current)
+    )
     typed = [{"code": code, "type": "discount_code", "target_type": "line_item"} for code in order.discount_codes]
     manual = [{"title": title, "type": "manual", "target_type": "line_item"} for title in order.manual_discounts]
     customer = shop.customers.get(order.customer_id or 0)
@@ -60,44 +80,79 @@ def order_body(shop: ShopState, order: OrderRecord, at: datetime) -> Json:
         "admin_graphql_api_id": f"gid://shopify/Order/{order.id}",
         "buyer_accepts_marketing": False,
         "cancel_reason": "customer" if cancelled_at is not None else None,
-        "cancelled_at": _instant(cancelled_at),
+        "cancelled_at": rest_instant(cancelled_at),
+        "cart_token": order.cart_token,
+        "checkout_token": order.checkout_token,
         "confirmed": True,
-        "created_at": _instant(order.created_at),
+        "created_at": rest_instant(order.created_at),
         "currency": order.currency,
-        "current_subtotal_price": total,
-        "current_total_price": total,
-        "current_total_price_set": total_set,
+        "current_subtotal_price": current,
+        "current_total_price": current,
+        "current_total_price_set": current_set,
         "customer_locale": customer.locale if customer is not None else None,
         "discount_codes": [
             {"code": code, "amount": "0.00", "type": "fixed_amount"}
             for code in (*order.discount_codes, *order.manual_discounts)
         ],
         "email": None,
-        "financial_status": order.financial_status.lower(),
+        "financial_status": order.status(at).lower(),
         "fulfillment_status": None,
         "name": f"#{order.id}",
         "order_number": order.id,
-        "phone": None,
+        "phone": order.phone,
         "presentment_currency": order.currency,
-        "processed_at": _instant(order.created_at),
+        "processed_at": rest_instant(order.created_at),
         "source_name": "web",
         "subtotal_price": total,
         "test": order.test,
         "total_price": total,
         "total_price_set": total_set,
-        "updated_at": _instant(max(order.created_at, at)),
-        "customer": _customer(customer),
+        "updated_at": rest_instant(max(order.created_at, at)),
+        "customer": customer_node(customer),
         "discount_applications": [*typed, *manual],
         "line_items": [],
-        "refunds": [],
+        "refunds": [refund_body(order, one) for one in order.refunds if one.at <= at],
         "returns": [],
+    }
+
+
+def refund_body(order: OrderRecord, refund: RefundRecord) -> Json:
+    """A refund in the REST dialect, with its one transaction."""
+    at = rest_instant(refund.at)
+    paid_back = {
+        "id": refund.id + 1,
+        "order_id": order.id,
+        "kind": "refund",
+        "gateway": "bogus",
+        "status": "success",
+        "message": "Bogus Gateway: Forced success",
+        "created_at": at,
+        "processed_at": at,
+        "test": order.test,
+        "amount": price(refund.amount),
+        "currency": order.currency,
+        "admin_graphql_api_id": f"gid://shopify/OrderTransaction/{refund.id + 1}",
+    }
+    return {
+        "id": refund.id,
+        "order_id": order.id,
+        "created_at": at,
+        "processed_at": at,
+        "note": None,
+        "user_id": None,
+        "restock": False,
+        "admin_graphql_api_id": f"gid://shopify/Refund/{refund.id}",
+        "order_adjustments": [],
+        "refund_line_items": [],
+        "transactions": [paid_back],
     }
 
 
 _MONIES = ("shop_money", "presentment_money")
 
 
-def _customer(customer: CustomerRecord | None) -> Json | None:
+def customer_node(customer: CustomerRecord | None) -> Json | None:
+    """The customer inside an order or a checkout."""
     if customer is None:
         return None
     return {
@@ -111,10 +166,11 @@ def _customer(customer: CustomerRecord | None) -> Json | None:
     }
 
 
-def _instant(at: datetime | None) -> str | None:
+def rest_instant(at: datetime | None) -> str | None:
+    """A time as REST bodies write it: with an offset, in whole seconds."""
     return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _price(amount: Decimal) -> str:
+def price(amount: Decimal) -> str:
     """REST prices are padded: "414.95", "12.00"."""
     return f"{amount:.2f}"

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from models.enums import ConsentState
+from sandbox.shopify.deeds import Deeds
 from sandbox.shopify.reading import Json, Reading, number_of, phone_number, subscription
 from sandbox.shopify.state import DiscountRecord, SubscriptionRecord
 
@@ -18,6 +19,7 @@ class Writing:
     """One request's changes to one shop."""
 
     reading: Reading
+    deeds: Deeds
 
     def root(self) -> dict[str, Any]:
         """The mutation fields."""
@@ -25,6 +27,7 @@ class Writing:
             "discountCodeBasicCreate": self._discount_create,
             "customerWhatsAppMarketingConsentUpdate": self._consent_update,
             "webhookSubscriptionCreate": self._subscription_create,
+            "webhookSubscriptionDelete": self._subscription_delete,
         }
 
     def _discount_create(self, _info: Any, basicCodeDiscount: Json) -> Json:  # noqa: N803 - the schema's own name
@@ -77,7 +80,8 @@ class Writing:
             place = ["input", "whatsAppMarketingConsent", "state"]
             error = {"field": place, "message": "State can't be set", "code": "INCLUSION"}
             return {"customerPhoneNumber": None, "userErrors": [error]}
-        shop.set_consent(customer.id, state, moment(consent.get("updatedAt")) or self.reading.now)
+        said_at = moment(consent.get("updatedAt"))
+        self.deeds.consent(customer.id, state, self.reading.now, said_at=said_at)
         return {"customerPhoneNumber": phone_number(shop.customers[customer.id]), "userErrors": []}
 
     def _subscription_create(
@@ -102,6 +106,15 @@ class Writing:
         made = SubscriptionRecord(shop.new_id(), topic, uri)
         shop.subscriptions.append(made)
         return {"webhookSubscription": subscription(made), "userErrors": []}
+
+    def _subscription_delete(self, _info: Any, id: str) -> Json:  # noqa: A002 - the schema's own name
+        shop = self.reading.shop
+        kept = [one for one in shop.subscriptions if one.id != number_of(id, "WebhookSubscription")]
+        if len(kept) == len(shop.subscriptions):
+            error = {"field": ["id"], "message": "Webhook subscription does not exist"}
+            return {"deletedWebhookSubscriptionId": None, "userErrors": [error]}
+        shop.subscriptions[:] = kept
+        return {"deletedWebhookSubscriptionId": id, "userErrors": []}
 
 
 def moment(text: str | None) -> datetime | None:

@@ -14,10 +14,11 @@ from models.enums import ConsentState
 from models.money import Money
 from providers.errors import CredentialRefused, OutcomeUnknown, Rejected, Throttled
 from providers.shopify.client import CodeTaken, ShopifyClient
-from providers.shopify.records import DiscountSpec
+from providers.shopify.order_webhooks import parse_order
+from providers.shopify.records import DiscountSpec, OrderUpdate
 from sandbox.shopify.cost import Bucket
 from sandbox.shopify.faults import Fault
-from sandbox.shopify.state import CustomerRecord, DiscountRecord
+from sandbox.shopify.state import CustomerRecord, DiscountRecord, OrderRecord
 from tests.providers.shopify.conftest import NOW, Shop
 
 
@@ -167,6 +168,103 @@ async def test_an_order_of_the_future_does_not_exist_yet(shop: Shop, client: Sho
     assert [one.id for one in await client.purchases_since(shop.access, 7, NOW)] == [70]
 
 
+async def updated(client: ShopifyClient, shop: Shop, since: datetime, first: int = 2) -> list[OrderUpdate]:
+    """Every order that changed since, page by page."""
+    found: list[OrderUpdate] = []
+    after: str | None = None
+    while True:
+        page = await client.orders_updated_since(shop.access, since, after, first=first)
+        found += page.items
+        after = page.next_cursor
+        if after is None:
+            return found
+
+
+async def test_changed_orders_come_with_all_their_sums(shop: Shop, client: ShopifyClient) -> None:
+    """An order of the list of changes says everything that its webhooks would have said."""
+    shop.customer(7, phone="+447700900007")
+    deeds = shop.sandbox.deeds(shop.state.domain)
+    order = OrderRecord(
+        70,
+        7,
+        NOW - timedelta(days=90),
+        Decimal("49.90"),
+        "USD",
+        discount_codes=("COMEBACK10",),
+        manual_discounts=("Gift",),
+        checkout_token="c-1",
+        cart_token="k-1",
+    )
+    deeds.place_order(order, order.created_at)
+    [_, told] = deeds.refund(70, NOW, Decimal("9.90"))
+    [update] = await updated(client, shop, NOW)
+    assert update == OrderUpdate(
+        id=70,
+        customer_id=7,
+        created_at=NOW - timedelta(days=90),
+        updated_at=NOW,
+        cancelled_at=None,
+        test=False,
+        financial_status="partially_refunded",
+        total=Money(4000, "USD"),
+        discount_codes=("COMEBACK10",),
+        phone="+447700900007",
+        original_total=Money(4990, "USD"),
+        refunded=Money(990, "USD"),
+        checkout_token="c-1",
+        cart_token="k-1",
+        first_name="Customer 7",
+    )
+    assert parse_order(told.body) == update
+
+
+async def test_changed_orders_come_in_the_order_of_their_changes(shop: Shop, client: ShopifyClient) -> None:
+    """Orders and guests' orders come by the time of their last change; what lies in the future does not come."""
+    shop.customer(7)
+    for number, days_ago in enumerate([9, 3, 5, -1]):
+        shop.order(70 + number, 7, days_ago)
+    shop.state.put_order(replace(shop.state.orders[70], cancelled_at=NOW - timedelta(days=4)))
+    shop.state.put_order(OrderRecord(80, None, NOW - timedelta(days=6), Decimal(1), "USD", phone="+447700900009"))
+    shop.order(60, 7, 20)
+    found = await updated(client, shop, NOW - timedelta(days=6, seconds=0.5))
+    assert [one.id for one in found] == [80, 72, 70, 71]
+    assert [one.id for one in await updated(client, shop, NOW - timedelta(days=4))] == [70, 71]
+    assert (found[0].customer_id, found[0].phone) == (None, "+447700900009")
+    assert found[2].cancelled_at == found[2].updated_at == NOW - timedelta(days=4)
+    shop.now = NOW + timedelta(days=1)
+    assert [one.id for one in await updated(client, shop, NOW)] == [73]
+
+
+async def test_an_order_that_changes_while_pages_are_read_is_not_lost(shop: Shop, client: ShopifyClient) -> None:
+    """It moves behind the reader's place with its new state; nobody else is left out or moves up past the cursor."""
+    shop.customer(7)
+    for number in range(6):
+        shop.order(70 + number, 7, 6 - number)
+    first = await client.orders_updated_since(shop.access, NOW - timedelta(days=9), first=2)
+    shop.now = NOW + timedelta(hours=1)
+    shop.sandbox.deeds(shop.state.domain).cancel_order(72, shop.now)
+    shop.sandbox.deeds(shop.state.domain).cancel_order(70, shop.now)
+    seen = [one.id for one in first.items]
+    after = first.next_cursor
+    while after is not None:
+        page = await client.orders_updated_since(shop.access, NOW - timedelta(days=9), after, first=2)
+        seen += [one.id for one in page.items]
+        after = page.next_cursor
+    assert seen == [70, 71, 73, 74, 75, 70, 72]
+
+
+async def test_changed_orders_older_than_60_days_are_hidden_without_the_scope(
+    shop: Shop, client: ShopifyClient
+) -> None:
+    """A late refund of an old order is seen only with read_all_orders."""
+    shop.customer(7)
+    shop.order(70, 7, 61)
+    shop.sandbox.deeds(shop.state.domain).refund(70, NOW)
+    assert [one.financial_status for one in await updated(client, shop, NOW)] == ["refunded"]
+    shop.state.scopes -= {"read_all_orders"}
+    assert await updated(client, shop, NOW) == []
+
+
 async def test_a_discount_is_made_for_one_customer_and_one_use(shop: Shop, client: ShopifyClient) -> None:
     """The code is bound to the customer, works once, and has the dates asked for."""
     shop.customer(7)
@@ -286,6 +384,31 @@ async def test_subscribing_twice_keeps_one_subscription(shop: Shop, client: Shop
     first = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/shopify")
     assert await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/shopify") == first
     assert len(await client.subscriptions(shop.access)) == 131
+
+
+async def test_a_subscription_ends_once_and_for_all(shop: Shop, client: ShopifyClient) -> None:
+    """Ending it again is no error; another one stays; one that Shopify will not end is a rejection."""
+    kept = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/a")
+    ended = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/b")
+    await client.unsubscribe(shop.access, ended.id)
+    await client.unsubscribe(shop.access, ended.id)
+    assert await client.subscriptions(shop.access) == [kept]
+
+
+async def test_a_subscription_that_stays_is_told(shop: Shop, client: ShopifyClient) -> None:
+    """A refusal by Shopify while the subscription still stands is a rejection with the field's name."""
+    kept = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/a")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        one = {"id": kept.id, "topic": kept.topic, "uri": kept.uri}
+        listed = {"webhookSubscriptions": {"nodes": [one], "pageInfo": {"hasNextPage": False}}}
+        refused = {"webhookSubscriptionDelete": {"userErrors": [{"field": ["id"], "message": "no"}]}}
+        return httpx.Response(200, json={"data": refused if b"mutation" in request.content else listed})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        with pytest.raises(Rejected) as caught:
+            await ShopifyClient(http).unsubscribe(shop.access, kept.id)
+    assert caught.value.subcode == "id"
 
 
 async def test_an_address_that_shopify_refuses_is_rejected(shop: Shop, client: ShopifyClient) -> None:

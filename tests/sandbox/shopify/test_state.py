@@ -39,3 +39,28 @@ def test_a_changed_number_leads_nobody_astray() -> None:
     shop.put_customer(CustomerRecord(1, phone="+447700900002"))
     assert shop.by_phone("+447700900001") is None
     assert shop.by_phone("+447700900002") == CustomerRecord(1, phone="+447700900002")
+
+
+def test_changes_are_found_by_their_time() -> None:
+    """The last change so far counts, replacing an order forgets its former changes, and a bulk counts as well."""
+    shop = ShopState("demo.myshopify.com", "t", "s")
+    shop.load([CustomerRecord(1)], [order(1, 9), order(2, 5, customer_id=None)])
+    shop.put_order(replace(order(1, 9), cancelled_at=NOW - timedelta(days=1)))
+    shop.put_order(order(3, -1))
+
+    def changed(days_ago: float, now: datetime = NOW) -> list[int]:
+        return [one.id for one in shop.changed_orders(NOW - timedelta(days=days_ago), now)]
+
+    assert changed(9) == [2, 1]
+    assert changed(1) == [1]
+    assert changed(9, NOW - timedelta(days=2)) == [1, 2]
+    assert changed(9, NOW + timedelta(days=1)) == [2, 1, 3]
+    shop.put_order(order(1, 7))
+    assert (changed(9), changed(1)) == ([1, 2], [])
+
+
+def test_a_made_up_id_is_nobody_elses() -> None:
+    """Orders that the shop was filled with keep their numbers."""
+    shop = ShopState("demo.myshopify.com", "t", "s")
+    shop.load([CustomerRecord(1)], [order(2, 9), order(3, 8)])
+    assert [shop.new_id(), shop.new_id()] == [4, 5]
