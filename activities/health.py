@@ -10,6 +10,7 @@ from models.enums import SENDABLE_TEMPLATE_STATUSES
 from models.orchestration import HealthReport, StoreRef
 from models.tables import Number, Shop
 from providers.errors import CredentialRefused, ProviderError
+from providers.whatsapp.wire import PhoneNumberHealth
 from providers.whatsapp.wire import Template as ListedTemplate
 from storage.events import add_broadcast
 from storage.stores import StoreParts, store_parts
@@ -33,7 +34,7 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
     async with services.database.read() as session:
         parts = await store_parts(session, store_id)
     faults: list[str] = []
-    listed, number_ok = await _ask_whatsapp(services, parts, faults)
+    listed, health, number_ok = await _ask_whatsapp(services, parts, faults)
     shop_ok, sees_all = await _ask_shop(services, parts, faults)
     async with services.database.write() as session:
         if listed is not None:
@@ -46,8 +47,13 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
                 number.paused_reason = number.paused_until = None
             number.credential_ok = number_ok
             number.checked_at = now
+            if health is not None:
+                _note_number(number, health, now=now)
         if shop is not None and shop_ok is not None:
             shop.credential_ok = shop_ok
+            if shop_ok:
+                # Only an app that is installed gets an answer.
+                shop.uninstalled_at = None
             shop.sees_all_orders = sees_all
             shop.checked_at = now
         await session.flush()
@@ -68,21 +74,31 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
     )
 
 
+def _note_number(number: Number, health: PhoneNumberHealth, *, now: datetime) -> None:
+    """What Meta says of the number today; webhooks tell changes sooner, and this makes a lost one good."""
+    number.display_phone = health.phone or number.display_phone
+    number.quality, number.quality_at = health.quality_rating, now
+    if health.told_limit is not None:
+        number.daily_limit, number.limit_at = health.told_limit, now
+
+
 async def _ask_whatsapp(
     services: Services, parts: StoreParts, faults: list[str]
-) -> tuple[list[ListedTemplate] | None, bool | None]:
-    """The templates, and whether the credential works; None where nobody could say."""
+) -> tuple[list[ListedTemplate] | None, PhoneNumberHealth | None, bool | None]:
+    """The templates, the number's health, and whether the credential works; None where nobody could say."""
     try:
         token = services.number_token(parts.number)
         listed = await services.whatsapp.templates(parts.number.waba_id, token, endpoint=parts.number.endpoint)
-        await services.whatsapp.phone_number(parts.number.phone_number_id, token, endpoint=parts.number.endpoint)
+        health = await services.whatsapp.phone_number(
+            parts.number.phone_number_id, token, endpoint=parts.number.endpoint
+        )
     except CredentialRefused as error:
         faults.append(str(error))
-        return None, False
+        return None, None, False
     except ProviderError as error:
         faults.append(str(error))
-        return None, None
-    return listed, True
+        return None, None, None
+    return listed, health, True
 
 
 async def _ask_shop(services: Services, parts: StoreParts, faults: list[str]) -> tuple[bool | None, bool | None]:

@@ -1,11 +1,19 @@
 """`validate`: is this file a journey, and if so, which?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import typer
 
-from cli.documents import FileProblem, JourneySummary, StageSummary, ValidateDocument
+from cli.advice import advice
+from cli.documents import (
+    CartSummary,
+    ConversationsSummary,
+    FileProblem,
+    JourneySummary,
+    StageSummary,
+    ValidateDocument,
+)
 from cli.failures import DONE, REFUSED, USAGE, Failure, problem_lines
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.output import shown
@@ -13,7 +21,7 @@ from cli.readiness import history_problem, template_problems
 from cli.run import Run, execute
 from models.coupon import FixedCoupon, PersonalCoupon
 from models.enums import JourneyKind
-from models.journey import JourneyDefinition, Stage
+from models.journey import AbandonedCart, Audience, Cart, Conversations, FollowUp, JourneyDefinition, Stage, WinBack
 from models.journey_file import MAX_BYTES, JourneyFileError, read_journey_bytes
 from storage.engine import DatabaseUnavailableError, has_database
 from storage.schema import SchemaError
@@ -51,7 +59,7 @@ def read_bytes(file: Path) -> bytes:
         raise Failure(f"{file} cannot be read: {error.strerror}") from None
 
 
-def read_definition(file: Path) -> JourneyDefinition:
+def read_definition(file: Path) -> WinBack | FollowUp | AbandonedCart:
     """The journey in the file.
 
     Raises:
@@ -75,7 +83,7 @@ async def _validate(run: Run, file: Path) -> int:
         ]
         run.output.document(ValidateDocument(file=str(file), valid=False, problems=problems, warnings=[], journey=None))
         return REFUSED
-    warnings = await _warnings(run, definition)
+    warnings = [*advice(definition), *await _warnings(run, definition)]
     run.output.document(
         ValidateDocument(file=str(file), valid=True, problems=[], warnings=warnings, journey=summary(definition))
     )
@@ -107,15 +115,22 @@ async def _warnings(run: Run, definition: JourneyDefinition) -> list[str]:
     return [*template_problems(definition, mirror), *walls]
 
 
-def summary(definition: JourneyDefinition) -> JourneySummary:
+def summary(definition: WinBack | FollowUp | AbandonedCart) -> JourneySummary:
     """The journey as a document."""
+    audience = definition.audience if isinstance(definition, WinBack) else None
+    conversations = definition.conversations if isinstance(definition, FollowUp) else None
+    cart = definition.cart if isinstance(definition, AbandonedCart) else None
     return JourneySummary(
         name=definition.name,
         kind=JourneyKind(definition.kind),
         priority=definition.priority,
-        inactive_days=definition.audience.inactive_days,
-        inactive_days_max=definition.audience.inactive_days_max,
-        control_percent=definition.audience.control_percent,
+        inactive_days=audience and audience.inactive_days,
+        inactive_days_max=audience and audience.inactive_days_max,
+        conversations=conversations
+        and ConversationsSummary(column=conversations.column, include_closed=conversations.include_closed),
+        cart=cart and CartSummary(after=str(cart.after), minimum=None if cart.minimum is None else str(cart.minimum)),
+        consent=entry_rules(definition).consent,
+        control_percent=definition.control_percent,
         coupon=_coupon(definition),
         stages=[_stage(stage) for stage in definition.stages],
         hours=definition.sending.hours,
@@ -128,14 +143,11 @@ def summary(definition: JourneyDefinition) -> JourneySummary:
     )
 
 
-def describe(run: Run, definition: JourneyDefinition) -> None:
+def describe(run: Run, definition: WinBack | FollowUp | AbandonedCart) -> None:
     """The journey for a person."""
     told = summary(definition)
-    longest = f" to {told.inactive_days_max}" if told.inactive_days_max is not None else " or more"
     run.output.line(f"{told.name}: {told.kind.value}, priority {told.priority}", style="bold")
-    run.output.line(
-        f"  audience  {told.inactive_days}{longest} days without an order, {told.control_percent}% held out"
-    )
+    run.output.line(f"  audience  {_audience(definition)}, {told.control_percent}% held out")
     run.output.line(
         f"  sending   {told.hours} on {', '.join(told.weekdays)} ({told.time_zone}'s clock), "
         f"at most {told.max_per_day} new customers a day"
@@ -149,11 +161,41 @@ def describe(run: Run, definition: JourneyDefinition) -> None:
     run.output.table(["stage#", "after", "templates", "written by"], rows)
 
 
+def entry_rules(definition: WinBack | FollowUp | AbandonedCart) -> Audience | Conversations | Cart:
+    """The part that says who enters."""
+    match definition:
+        case WinBack():
+            return definition.audience
+        case FollowUp():
+            return definition.conversations
+        case AbandonedCart():
+            return definition.cart
+        case _:
+            assert_never(definition)
+
+
+def _audience(definition: WinBack | FollowUp | AbandonedCart) -> str:
+    """Who enters, in half a sentence."""
+    match entry_rules(definition):
+        case Audience() as audience:
+            longest = f" to {audience.inactive_days_max}" if audience.inactive_days_max is not None else " or more"
+            return f"{audience.inactive_days}{longest} days without an order"
+        case Conversations() as chats:
+            where = "every conversation" if chats.column is None else f"conversations in the column {chats.column}"
+            closed = "closed ones too" if chats.include_closed else "open ones only"
+            return f"{where} ({closed}) after a silence of {definition.entry_delay}"
+        case Cart() as cart:
+            least = "" if cart.minimum is None else f" worth at least {cart.minimum}"
+            return f"checkouts{least} left open for {cart.after}"
+        case other:
+            assert_never(other)
+
+
 def _stage(stage: Stage) -> StageSummary:
     message = stage.message
     return StageSummary(
         after=str(stage.after),
-        templates=[f"{one.name} ({one.language})" for one in message.templates()],
+        templates=list(dict.fromkeys(f"{one.name} ({one.language})" for one in message.templates())),
         written_by="model" if message.ai is not None else "text" if message.text is not None else "template",
     )
 

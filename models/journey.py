@@ -1,181 +1,181 @@
 """A journey as its author wrote it, checked field by field; `models.journey_file` reads it from YAML with line numbers.
 
 A definition is immutable once published: its JSON form is stored with the `JourneyVersion` and an enrollment runs to
-its end on the version that it entered with. The parts with a subject of their own have modules of their own and are
-named here too, so that callers import the whole definition from one place.
+its end on the version that it entered with. The kinds share everything but who enters and what a message may be. The
+parts with a subject of their own have modules of their own and are named here too, so that callers import the whole
+definition from one place.
 """
 
-import hashlib
-import json
-from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
+from models.audience import Audience, ConsentRule, MoneyRange
+from models.cart import Cart
+from models.conversations import Conversations, Repeat, written_out
 from models.coupon import COUPON_PRESETS, Coupon, FixedCoupon, PersonalCoupon, PresetCoupon
-from models.definition import INVALID, Amount, Strict
 from models.enums import DEFAULT_PRIORITY, JourneyKind
-from models.journey_rules import coupon_findings, refuse
-from models.message import AiInstruction, Message, TemplateRef
+from models.journey_base import MAX_MESSAGES, JourneyDefinition, Stage
+from models.journey_rules import Finding
+from models.message import AiInstruction, FallbackText, Message, TemplateRef, WinBackMessage
 from models.sending import SendingRules, Weekday
 from models.span import Span, Unit
 
 __all__ = [
     "COUPON_PRESETS",
-    "KIND_NOT_AVAILABLE",
+    "KINDS",
     "MAX_MESSAGES",
+    "AbandonedCart",
     "AiInstruction",
     "Audience",
+    "Cart",
     "ConsentRule",
+    "Conversations",
     "Coupon",
+    "Definition",
+    "FallbackText",
     "FixedCoupon",
+    "FollowUp",
     "JourneyDefinition",
     "Message",
     "MoneyRange",
     "PersonalCoupon",
     "PresetCoupon",
+    "Repeat",
     "SendingRules",
     "Span",
     "Stage",
     "TemplateRef",
     "Unit",
     "Weekday",
+    "WinBack",
+    "WinBackMessage",
+    "WinBackStage",
+    "parse_definition_json",
 ]
 
-KIND_NOT_AVAILABLE: Final = "kind_not_available"
-"""Pydantic error type of a kind that exists but cannot be used yet; the rest of such a file means nothing here."""
-
-MAX_MESSAGES: Final = 30
-"""Most messages in one journey (DESIGN section 4)."""
+_AT_ONCE: Final = Span(amount=0, unit=Unit.MINUTES)
 
 
-class ConsentRule(StrEnum):
-    """Whose marketing consent is enough to enter."""
+class WinBackStage(Stage):
+    """A stage whose message can go outside the 24-hour window."""
 
-    SUBSCRIBED = "subscribed"
-    NOT_UNSUBSCRIBED = "not_unsubscribed"
-
-
-class MoneyRange(Strict):
-    """Inclusive bounds in the store's currency, in major units as written (`20`, `19.90`)."""
-
-    min: Amount | None = Field(default=None, ge=0)
-    max: Amount | None = Field(default=None, ge=0, validate_default=True)
-
-    @field_validator("max")
-    @classmethod
-    def _check_bounds(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
-        low = info.data.get("min", INVALID)
-        if low is None and value is None:
-            raise ValueError("the range is empty; give min, max or both")
-        if isinstance(low, Decimal) and value is not None and value < low:
-            raise ValueError(f"max ({value}) is below min ({low}), so nobody can qualify")
-        return value
+    message: WinBackMessage
 
 
-class Audience(Strict):
-    """Who may enter a win-back."""
+class WinBack(JourneyDefinition):
+    """Brings back customers who have not ordered for some time."""
 
-    inactive_days: int = Field(ge=1, le=3650)
-    inactive_days_max: int | None = Field(default=None, ge=1, le=3650)
-    last_order_total: MoneyRange | None = None
-    consent: ConsentRule = ConsentRule.SUBSCRIBED
-    control_percent: int = Field(default=0, ge=0, le=90)
-    re_entry_days: int = Field(default=90, ge=1, le=3650)
-
-    @field_validator("inactive_days_max")
-    @classmethod
-    def _check_longest(cls, value: int | None, info: ValidationInfo) -> int | None:
-        shortest = info.data.get("inactive_days")
-        if value is not None and shortest is not None and value < shortest:
-            raise ValueError(f"inactive_days_max ({value}) is below inactive_days ({shortest}), so nobody can qualify")
-        return value
-
-
-class Stage(Strict):
-    """A delay and a message; `after` counts from entry or from the previous stage's settlement."""
-
-    after: Span
-    message: Message
-
-
-class JourneyDefinition(Strict):
-    """A whole win-back journey file."""
-
-    name: str = Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")
     kind: Literal[JourneyKind.WIN_BACK]
     priority: int = Field(default=DEFAULT_PRIORITY[JourneyKind.WIN_BACK], ge=0, le=1000)
+    stages: tuple[WinBackStage, ...]
     audience: Audience
-    coupon: Coupon | None = None
-    stages: tuple[Stage, ...]
-    sending: SendingRules = SendingRules()
-    attribution_days: int = Field(default=5, ge=1, le=90)
-    watch_days: int = Field(default=5, ge=1, le=90, validate_default=True)
-
-    @field_validator("kind", mode="before")
-    @classmethod
-    def _check_kind(cls, value: Any) -> Any:
-        if isinstance(value, str) and value in set(JourneyKind) - {JourneyKind.WIN_BACK}:
-            text = f"journeys of kind {value} are not available in this version yet; it runs win_back"
-            raise PydanticCustomError(KIND_NOT_AVAILABLE, "{text}", {"text": text})
-        if value != JourneyKind.WIN_BACK:
-            shown = repr(value)[:60] if isinstance(value, str) else "this"
-            raise ValueError(f"{shown} is no kind of journey; write win_back")
-        return value
-
-    @field_validator("stages", mode="before")
-    @classmethod
-    def _check_number_of_messages(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and not 1 <= len(value) <= MAX_MESSAGES:
-            raise ValueError(f"the journey has {len(value)} stages; it takes 1 to {MAX_MESSAGES}")
-        return value
-
-    @field_validator("stages")
-    @classmethod
-    def _check_coupon_is_there(cls, value: tuple[Stage, ...], info: ValidationInfo) -> tuple[Stage, ...]:
-        coupon = info.data.get("coupon", INVALID)
-        if coupon is None or isinstance(coupon, FixedCoupon):
-            stages = [stage.model_dump(mode="json") for stage in value]
-            refuse("stages", coupon_findings(stages, fixed=coupon is not None))
-        return value
-
-    @field_validator("watch_days")
-    @classmethod
-    def _check_watch(cls, value: int, info: ValidationInfo) -> int:
-        attribution = info.data.get("attribution_days", 0)
-        if value < attribution:
-            raise ValueError(
-                f"watch_days ({value}) is below attribution_days ({attribution}); "
-                f"watch at least {attribution} days, or orders that belong to the journey are missed"
-            )
-        return value
 
     @property
-    def message_count(self) -> int:
-        """How many messages a customer gets at most."""
-        return len(self.stages)
+    def control_percent(self) -> int:
+        """As the audience says."""
+        return self.audience.control_percent
 
-    def templates(self) -> list[TemplateRef]:
-        """One reference for each template that may be sent, fallbacks included, in order of first use.
+    @property
+    def re_entry_days(self) -> int:
+        """As the audience says."""
+        return self.audience.re_entry_days
 
-        A template is a name in a language; of several references to it the first is given.
-        """
-        unique: dict[tuple[str, str], TemplateRef] = {}
-        for stage in self.stages:
-            for template in stage.message.templates():
-                unique.setdefault((template.name, template.language), template)
-        return list(unique.values())
 
-    def resolved_coupon(self) -> FixedCoupon | PersonalCoupon | None:
-        """The coupon with a preset's terms in its place."""
-        return COUPON_PRESETS[self.coupon.preset] if isinstance(self.coupon, PresetCoupon) else self.coupon
+class FollowUp(JourneyDefinition):
+    """Writes again in conversations in which we spoke last and the customer went silent.
 
-    def content_hash(self) -> str:
-        """SHA-256 (hex) of the canonical JSON: equal for files that mean the same, however they are written.
+    Attributes:
+        repeat: in a file only, never in a definition, where it is written out as stages.
+        message: the message that is repeated; in a file only, as `repeat`.
+    """
 
-        A default spelled out and one left out mean the same, and so do 5 and 5.00.
-        """
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+    kind: Literal[JourneyKind.FOLLOW_UP]
+    priority: int = Field(default=DEFAULT_PRIORITY[JourneyKind.FOLLOW_UP], ge=0, le=1000)
+    conversations: Conversations = Conversations()
+    repeat: Repeat | None = Field(default=None, exclude=True)
+    message: Any = Field(default=None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _write_out(cls, value: Any) -> Any:
+        return written_out(value) if isinstance(value, dict) else value
+
+    @field_validator("repeat", mode="before")
+    @classmethod
+    def _refuse_nothing(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("nothing stands here; write such as repeat: {every: 2h, times: 1}")
+        return value
+
+    @field_validator("repeat")
+    @classmethod
+    def _refuse_both(cls, value: Repeat | None) -> Repeat | None:
+        if value is not None:  # the short form alone has been written out before
+            raise ValueError("the journey has both stages and repeat; write every message under stages, or repeat one")
+        return value
+
+    @field_validator("message")
+    @classmethod
+    def _refuse_message(cls, _message: Any) -> Any:
+        raise ValueError("a message stands beside repeat, such as repeat: {every: 2h, times: 1}, or inside a stage")
+
+    @classmethod
+    def delay_findings(cls, stages: tuple[Stage, ...]) -> Iterator[Finding]:
+        """The first delay is the silence, and there is none of length zero."""
+        if stages and stages[0].after.amount == 0:
+            yield Finding((0, "after"), f"{stages[0].after} is no silence; a follow-up waits for at least 1m")
+
+    @property
+    def control_percent(self) -> int:
+        """As the conversations say."""
+        return self.conversations.control_percent
+
+    @property
+    def entry_delay(self) -> Span:
+        """The silence."""
+        return self.stages[0].after
+
+    def delay_of(self, stage: int) -> Span:
+        """As for every journey, but entry has waited for the first message's silence already."""
+        return super().delay_of(stage) if stage > 0 else _AT_ONCE
+
+
+class AbandonedCart(JourneyDefinition):
+    """Reminds customers of a checkout that they did not finish."""
+
+    kind: Literal[JourneyKind.ABANDONED_CART]
+    priority: int = Field(default=DEFAULT_PRIORITY[JourneyKind.ABANDONED_CART], ge=0, le=1000)
+    cart: Cart = Cart()
+
+    @property
+    def control_percent(self) -> int:
+        """As the cart says."""
+        return self.cart.control_percent
+
+    @property
+    def entry_delay(self) -> Span:
+        """How long a checkout stays open."""
+        return self.cart.after
+
+
+Definition = Annotated[WinBack | FollowUp | AbandonedCart, Field(discriminator="kind")]
+
+KINDS: Final[dict[JourneyKind, type[WinBack | FollowUp | AbandonedCart]]] = {
+    JourneyKind.WIN_BACK: WinBack,
+    JourneyKind.FOLLOW_UP: FollowUp,
+    JourneyKind.ABANDONED_CART: AbandonedCart,
+}
+"""The kinds that can be launched."""
+
+_DEFINITION: Final[TypeAdapter[WinBack | FollowUp | AbandonedCart]] = TypeAdapter(Definition)
+
+
+def parse_definition_json(text: str) -> WinBack | FollowUp | AbandonedCart:
+    """The definition in a version's JSON.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    return _DEFINITION.validate_json(text)

@@ -10,9 +10,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from models.journey import KIND_NOT_AVAILABLE, JourneyDefinition
-from models.journey_rules import Path, coupon_findings
+from models.conversations import written_out
+from models.enums import JourneyKind
+from models.journey import KINDS, AbandonedCart, FollowUp, WinBack
+from models.journey_rules import Finding, Path, coupon_findings, path_findings
 from models.journey_wording import describe
+from models.message import FALLBACK_TAGS
+from models.suggestions import closest
 from models.yaml_source import Listing, Mapping, Mark, Node, Scalar, plain, read_source
 
 MAX_BYTES: Final = 256 * 1024
@@ -21,6 +25,14 @@ MAX_PROBLEMS: Final = 200
 
 _COUPON_TAGS: Final = frozenset({"fixed", "personal", "preset"})
 _SHOWN: Final = 100
+_LONGEST_SHOWN: Final = 60
+
+_KINDS_BY_WORD: Final = {kind.value: kind for kind in KINDS}
+_KEYS_OF_KIND: Final = {
+    JourneyKind.WIN_BACK: frozenset({"audience"}),
+    JourneyKind.FOLLOW_UP: frozenset({"conversations", "repeat", "message"}),
+    JourneyKind.ABANDONED_CART: frozenset({"cart"}),
+}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,7 +68,7 @@ class JourneyFileError(Exception):
         self.problems = problems
 
 
-def read_journey_bytes(data: bytes) -> JourneyDefinition:
+def read_journey_bytes(data: bytes) -> WinBack | FollowUp | AbandonedCart:
     """`read_journey` of a file's bytes, which must be UTF-8, with or without a byte order mark.
 
     Raises:
@@ -73,7 +85,7 @@ def read_journey_bytes(data: bytes) -> JourneyDefinition:
     return read_journey(text)
 
 
-def read_journey(text: str) -> JourneyDefinition:
+def read_journey(text: str) -> WinBack | FollowUp | AbandonedCart:
     """The journey that the YAML text describes.
 
     Raises:
@@ -88,14 +100,42 @@ def read_journey(text: str) -> JourneyDefinition:
             problems = [_not_a_journey(root)]
         raise JourneyFileError(_in_order(problems))
     data = plain(root)
+    spoiled = {fault.path for fault in source.faults if fault.spoils}
+    kind = _KINDS_BY_WORD.get(str(data.get("kind")))
+    if kind is None:
+        if ("kind",) not in spoiled:
+            problems.append(_problem(_place(root, ("kind",)), ("kind",), _wrong_kind(root, data)))
+        if data.get("kind") == JourneyKind.TRACKING:  # its keys mean nothing here
+            raise JourneyFileError(_in_order(problems))
+        kind = _likely_kind(data)
     try:
-        definition = JourneyDefinition.model_validate(data)
+        definition = KINDS[kind].model_validate(data | {"kind": kind})
     except ValidationError as error:
-        spoiled = {fault.path for fault in source.faults if fault.spoils}
-        problems += _validation_problems(error, root, data, spoiled)
+        problems += _validation_problems(error, root, data, kind, spoiled)
     if problems:
         raise JourneyFileError(_in_order(problems))
     return definition
+
+
+def _wrong_kind(root: Mapping, data: dict[str, Any]) -> str:
+    if "kind" not in root.values:
+        return f"kind is missing; write such as kind: {_likely_kind(data)}"
+    given = data["kind"]
+    words = [kind.value for kind in KINDS]
+    choice = f"{', '.join(words[:-1])} or {words[-1]}"
+    if given == JourneyKind.TRACKING:
+        return f"journeys of kind {given} are not available in this version yet; it runs {choice}"
+    shown = repr(given)[:_LONGEST_SHOWN] if isinstance(given, str) else "this"
+    near = closest(given, words) if isinstance(given, str) else ""
+    return f"{shown} is no kind of journey; write {choice}" + (near if "did you mean" in near else "")
+
+
+def _likely_kind(data: dict[str, Any]) -> JourneyKind:
+    """Which kind the author of a file without a right one had in mind, by the keys that only that kind has."""
+    for kind, keys in _KEYS_OF_KIND.items():
+        if keys & data.keys():
+            return kind
+    return JourneyKind.WIN_BACK
 
 
 def _refuse_large(size: int) -> None:
@@ -111,28 +151,38 @@ def _not_a_journey(root: Node | None) -> Problem:
     return _problem(root.mark, (), f"a journey file is keys with values, such as name: lapsed-60-days; found {found}")
 
 
-def _validation_problems(error: ValidationError, root: Mapping, data: Any, spoiled: set[Path]) -> Iterator[Problem]:
+def _validation_problems(
+    error: ValidationError, root: Mapping, data: dict[str, Any], kind: JourneyKind, spoiled: set[Path]
+) -> Iterator[Problem]:
     errors = error.errors(include_url=False)
-    not_available = [entry for entry in errors if entry["type"] == KIND_NOT_AVAILABLE]
-    for entry in not_available or errors:
+    for entry in errors:
         path = _document_path(root, entry["loc"])
         if path not in spoiled:
-            yield _problem(_place(root, path, of_key=entry["type"] == "extra_forbidden"), path, describe(entry, path))
+            text = describe(entry, path, kind)
+            yield _problem(_place(root, path, of_key=entry["type"] == "extra_forbidden"), path, text)
     faulty = {entry["loc"][0] for entry in errors if entry["loc"]}
-    if not not_available and "coupon" not in faulty and "stages" in faulty:
-        # The model looks for a missing coupon only in stages that are right; here the others are wrong.
-        coupon = data.get("coupon")
-        if coupon is None or "code" in coupon:
-            for finding in coupon_findings(data.get("stages"), fixed=coupon is not None):
-                path = ("stages", *finding.path)
-                yield _problem(_place(root, path), path, finding.text)
+    if "stages" in faulty:
+        # The model looks at the placeholders only in stages that are right; here the others are wrong.
+        for finding in _placeholder_findings(data, kind, coupon_is_right="coupon" not in faulty):
+            path = _document_path(root, ("stages", *finding.path))
+            yield _problem(_place(root, path), path, finding.text)
+
+
+def _placeholder_findings(data: dict[str, Any], kind: JourneyKind, *, coupon_is_right: bool) -> Iterator[Finding]:
+    stages = (written_out(data) if kind is JourneyKind.FOLLOW_UP else data).get("stages")
+    yield from path_findings(stages, kind)
+    coupon = data.get("coupon")
+    if coupon_is_right and (coupon is None or "code" in coupon):
+        yield from coupon_findings(stages, fixed=coupon is not None)
 
 
 def _document_path(root: Mapping, loc: Path) -> Path:
-    """Pydantic's position as a path of the file: without its union tags, and a template's short form as written."""
-    segments = list(loc)
+    """Pydantic's position as a path of the file: without its union tags, and short forms as they are written."""
+    segments = [segment for segment in loc if segment not in FALLBACK_TAGS]
     if segments[:1] == ["coupon"] and segments[1:2] and segments[1] in _COUPON_TAGS:
         del segments[1]
+    if segments[:1] == ["stages"] and "stages" not in root.values and segments[2:3] == ["message"]:
+        segments = segments[2:]  # of a follow-up's `repeat`, whose one message stands beside it
     path: list[str | int] = []
     parent: Node | None = None
     node: Node | None = root

@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from models.placeholders import COUPON_CODE, COUPON_EXPIRES_ON, KNOWN_PATHS, Placeholder, parse, placeholders
+from models.enums import JourneyKind
+from models.placeholders import (
+    CHECKOUT_PATHS,
+    CONTEXT,
+    COUPON_CODE,
+    COUPON_EXPIRES_ON,
+    Placeholder,
+    is_context_path,
+    known_paths,
+    parse,
+    placeholders,
+)
 from models.suggestions import closest
 
 MAX_PARAMETER = 1024
@@ -50,7 +61,7 @@ def refuse(title: str, findings: Iterable[Finding]) -> None:
 
 
 def variable_findings(variables: Mapping[str, str]) -> Iterator[Finding]:
-    """What is wrong with a template's variables: their names, their texts and what fills them."""
+    """What is wrong with a template's variables: their names and their texts."""
     yield from _name_findings(list(variables))
     for name, text in variables.items():
         for wrong in _text_faults(text):
@@ -90,6 +101,32 @@ def coupon_findings(stages: object, *, fixed: bool) -> Iterator[Finding]:
             yield Finding(path, "nothing fills {coupon.expires_on}: a fixed code has no date that is known here")
 
 
+def path_findings(stages: object, kind: JourneyKind) -> Iterator[Finding]:
+    """Every placeholder that nothing fills in a journey of this kind; takes plain data, as `coupon_findings` does."""
+    for path, text in _strings(stages):
+        if path[1:2] == ("message",) and ("variables" in path[2:-1] or path[2:] in {("text",), ("fallback", "text")}):
+            for wrong in _unfilled(text, kind):
+                yield Finding(path, wrong)
+
+
+def _unfilled(text: str, kind: JourneyKind) -> Iterator[str]:
+    try:
+        found = placeholders(text)
+    except ValueError:  # said where the text is checked by itself
+        return
+    for path in dict.fromkeys(placeholder.path for placeholder in found):
+        if path in known_paths(kind) or (kind is JourneyKind.FOLLOW_UP and is_context_path(path)):
+            continue
+        if path in CHECKOUT_PATHS:
+            yield f"nothing fills {{{path}}}: only a journey of kind abandoned_cart is about a checkout"
+        elif path.startswith(CONTEXT) and kind is not JourneyKind.FOLLOW_UP:
+            yield f"nothing fills {{{path}}}: only a journey of kind follow_up knows the context of a conversation"
+        elif path.startswith(CONTEXT):
+            yield f"nothing fills {{{path}}}; a key is letters, digits and _, such as {{context.product}}"
+        else:
+            yield f"nothing fills {{{path}}}{closest(path, known_paths(kind))}"
+
+
 def _strings(value: object) -> Iterator[tuple[Path, str]]:
     if isinstance(value, str):
         yield (), value
@@ -122,13 +159,9 @@ def _name_findings(names: list[str]) -> Iterator[Finding]:
 
 def _text_faults(text: str) -> Iterator[str]:
     try:
-        found = placeholders(text)
+        placeholders(text)
     except ValueError as error:
         yield str(error)
-        return
-    for placeholder in found:
-        if placeholder.path not in KNOWN_PATHS:
-            yield f"nothing fills {{{placeholder.path}}}{closest(placeholder.path, KNOWN_PATHS)}"
 
 
 def _parameter_faults(text: str) -> Iterator[str]:

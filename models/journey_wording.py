@@ -11,27 +11,40 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from models.coupon import FixedCoupon, PersonalCoupon, PresetCoupon
-from models.journey import Audience, JourneyDefinition, MoneyRange, Stage
+from models.enums import JourneyKind
+from models.journey import KINDS, Audience, Cart, Conversations, MoneyRange, Repeat, Stage
 from models.journey_rules import Path
-from models.message import AiInstruction, Message, TemplateRef
+from models.message import AiInstruction, FallbackText, Message, TemplateRef
 from models.sending import SendingRules
 from models.suggestions import closest
 
 _TEMPLATE_KEYS = frozenset({*TemplateRef.model_fields, "template"})
 
+_TOP_KEYS: Final[dict[JourneyKind, Collection[str]]] = {kind: form.model_fields.keys() for kind, form in KINDS.items()}
+"""The keys of a file of each kind."""
+
 _KEYS: Final[dict[tuple[str, ...], Collection[str]]] = {
-    (): JourneyDefinition.model_fields.keys(),
     ("audience",): Audience.model_fields.keys(),
+    ("conversations",): Conversations.model_fields.keys(),
+    ("cart",): Cart.model_fields.keys(),
+    ("repeat",): Repeat.model_fields.keys(),
     ("audience", "last_order_total"): MoneyRange.model_fields.keys(),
     ("coupon",): {key for form in (FixedCoupon, PersonalCoupon, PresetCoupon) for key in form.model_fields},
     ("stages",): Stage.model_fields.keys(),
     ("stages", "message"): {*Message.model_fields, "language", "variables"},
     ("stages", "message", "ai"): AiInstruction.model_fields.keys(),
     ("stages", "message", "template"): _TEMPLATE_KEYS,
-    ("stages", "message", "fallback"): _TEMPLATE_KEYS,
+    ("stages", "message", "fallback"): _TEMPLATE_KEYS | FallbackText.model_fields.keys(),
     ("sending",): SendingRules.model_fields.keys(),
 }
-"""The keys that each mapping of a file may hold, by its path without list positions."""
+"""The keys that each mapping inside a file may hold, by its path without list positions."""
+
+_ENTRY: Final[dict[JourneyKind, str]] = {
+    JourneyKind.WIN_BACK: "audience says who enters",
+    JourneyKind.FOLLOW_UP: "conversations says whose silence counts",
+    JourneyKind.ABANDONED_CART: "cart says which checkouts count",
+}
+"""What a kind has in the place of another kind's key."""
 
 _SHAPES: Final[dict[tuple[str, str], str]] = {
     ("", "name"): "a journey's name is small letters, digits and hyphens, at most 63, such as lapsed-60-days",
@@ -46,14 +59,14 @@ _SHAPES: Final[dict[tuple[str, str], str]] = {
 
 _MISSING: Final[dict[str, str]] = {
     "name": "such as name: lapsed-60-days",
-    "kind": "write kind: win_back",
     "audience": "it says who may enter, such as audience: {inactive_days: 60}",
     "inactive_days": "how many days without an order make a customer quiet, such as 60",
     "stages": "at least one delay and message",
     "after": "how long to wait before this message, such as 0d or 60h",
     "message": "what to send, such as message: {template: winback_hello, language: en}",
     "language": "the template's language, such as en or pt_BR",
-    "mode": "smart or goal",
+    "every": "after how much silence each message goes, such as 2h",
+    "times": "how many messages at most, such as 1",
 }
 
 _EXPECTED: Final[dict[str, str]] = {
@@ -63,6 +76,7 @@ _EXPECTED: Final[dict[str, str]] = {
         ("decimal_max_digits", "decimal_whole_digits", "decimal_max_places"),
         "an amount of at most nine digits, and three behind the point",
     ),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
     **dict.fromkeys(("tuple_type", "list_type"), "a list, each entry behind a hyphen"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "keys with values (key: value)"),
 }
@@ -78,44 +92,61 @@ _BOUNDS: Final[dict[str, tuple[str, str]]] = {
 _LONGEST_SHOWN: Final = 60
 
 
-def _unknown_key(path: Path) -> str:
+def _unknown_key(path: Path, kind: JourneyKind) -> str:
+    key = str(path[-1])
     parent = tuple(segment for segment in path[:-1] if isinstance(segment, str))
-    key, known = str(path[-1]), _KEYS.get(parent, ())
+    if not parent:
+        others = [other.value for other, keys in _TOP_KEYS.items() if key in keys]
+        if others:
+            return f"a journey of kind {kind} has no {key} ({', '.join(others)} has); here {_ENTRY[kind]}"
+        return f"unknown key{closest(key, _TOP_KEYS[kind])}"
+    if parent[0] == "message":
+        parent = ("stages", *parent)
+    known = _KEYS.get(parent, ())
     if key not in known:
         return f"unknown key{closest(key, known)}"
     if parent == ("coupon",):
         return f"this form of coupon has no {key}"
-    if "template" in parent:
+    if parent[-1] == "fallback" and key not in {"name", "template"}:
+        return f"a fallback is a template or a text, and {key} belongs to the other one"
+    if parent[-1] in {"template", "fallback"}:
         return f"the template has its name twice, as name and as {key}"
     return f"{key} goes with the short form, template: NAME; with the long form it stands inside template"
 
 
-def describe(error: ErrorDetails, path: Path) -> str:
+def describe(error: ErrorDetails, path: Path, kind: JourneyKind) -> str:
     """One sentence on the error for the author of the file.
 
     Args:
         error: as pydantic reports it.
         path: where it is in the file, as the author sees it.
+        kind: the journey's.
     """
     given, context = error.get("input"), error.get("ctx", {})
     match error["type"]:
-        case kind if kind in _EXPECTED:
-            text = f"expected {_EXPECTED[kind]}, found {_shown(given)}"
-        case kind if kind in _BOUNDS:
-            words, bound = _BOUNDS[kind]
+        case known if known in _EXPECTED:
+            text = f"expected {_EXPECTED[known]}, found {_shown(given)}"
+        case known if known in _BOUNDS:
+            words, bound = _BOUNDS[known]
             text = f"{_shown(given)} is {words} {context[bound]}"
         case "extra_forbidden":
-            text = _unknown_key(path)
+            text = _unknown_key(path, kind)
         case "missing":
-            hint = _MISSING.get(str(path[-1]))
+            hint = _hint(path, kind)
             text = f"{path[-1]} is missing" + (f"; {hint}" if hint else "")
         case "enum" | "literal_error":
             text = _not_in_the_list(given, str(context["expected"]))
-        case kind if kind.startswith("string_"):
+        case other if other.startswith("string_"):
             text = _wrong_text(error, path)
         case _:  # what the models say themselves
             text = str(context.get("error", error["msg"]))
     return text
+
+
+def _hint(path: Path, kind: JourneyKind) -> str | None:
+    if path == ("stages",) and kind is JourneyKind.FOLLOW_UP:
+        return "at least one delay and message, or such as repeat: {every: 2h, times: 1} and a message"
+    return _MISSING.get(str(path[-1]))
 
 
 def _wrong_text(error: ErrorDetails, path: Path) -> str:

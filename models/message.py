@@ -1,13 +1,19 @@
-"""One message of a journey: a template, or a text with a template around it."""
+"""One message of a journey: a template, free text, or a text that the model writes, with what stands in for it."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from models.definition import INVALID, Strict
 from models.journey_rules import Finding, refuse, text_findings, uses, variable_findings
 from models.placeholders import AI_TEXT
+
+LONGEST_TEXT: Final = 4096
+"""Longest free text in characters (WhatsApp's limit for the body of a text message)."""
+
+FALLBACK_TAGS: Final = frozenset({"<template>", "<text>"})
+"""How pydantic tells the two forms of a fallback apart in its positions; no key of a file looks like this."""
 
 
 class TemplateRef(Strict):
@@ -45,7 +51,7 @@ class TemplateRef(Strict):
 class AiInstruction(Strict):
     """What the language model is asked to write."""
 
-    mode: Literal["smart", "goal"]
+    mode: Literal["smart", "goal"] = "smart"
     goal: str | None = Field(default=None, min_length=1, max_length=2000, validate_default=True)
     extra: str | None = Field(default=None, min_length=1, max_length=2000)
 
@@ -60,17 +66,57 @@ class AiInstruction(Strict):
         return value
 
 
-class Message(Strict):
-    """One stage's message: a template, free text, or a text that the model writes, with a template around it.
+def _check_free_text(value: str | None) -> str | None:
+    if value is not None:
+        refuse("text", text_findings(value))
+        if uses(value, AI_TEXT):
+            raise ValueError("{ai.text} is filled in a message with ai only, by its template")
+    return value
 
-    A win-back mostly writes outside WhatsApp's 24-hour window, where only templates may go: so `text` and `ai` each
-    need a template beside them.
+
+class FallbackText(Strict):
+    """A text, the same for everybody, that goes when the model gives no valid one; inside the 24-hour window only."""
+
+    text: str = Field(min_length=1, max_length=LONGEST_TEXT)
+
+    @field_validator("text")
+    @classmethod
+    def _check_text(cls, value: str) -> str:
+        _check_free_text(value)
+        return value
+
+
+def _fallback_form(value: Any) -> str:
+    keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, BaseModel) else ()
+    return "<text>" if "text" in keys and not {"template", "name"} & set(keys) else "<template>"
+
+
+Fallback = Annotated[
+    Annotated[TemplateRef, Tag("<template>")] | Annotated[FallbackText, Tag("<text>")],
+    Discriminator(_fallback_form),
+]
+
+
+def _check_fallback(value: Fallback | None, info: ValidationInfo) -> Fallback | None:
+    if value is not None and info.data.get("ai", INVALID) is None:
+        raise ValueError("a fallback stands in for a text by the model, and the message has no ai")
+    if isinstance(value, TemplateRef):
+        text = "the fallback cannot use {ai.text}: it is sent when there is no such text"
+        refuse("fallback", value.findings_of(AI_TEXT, text))
+    return value
+
+
+class Message(Strict):
+    """One stage's message.
+
+    Free text, written here or by the model, goes inside WhatsApp's 24-hour window and the template outside it; a
+    message that has nothing for where its customer is is passed over.
     """
 
-    text: str | None = Field(default=None, min_length=1, max_length=4096)
+    text: str | None = Field(default=None, min_length=1, max_length=LONGEST_TEXT)
     ai: AiInstruction | None = None
     template: TemplateRef | None = Field(default=None, validate_default=True)
-    fallback: TemplateRef | None = Field(default=None, validate_default=True)
+    fallback: Fallback | None = Field(default=None, validate_default=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -86,11 +132,7 @@ class Message(Strict):
     @field_validator("text")
     @classmethod
     def _check_text(cls, value: str | None) -> str | None:
-        if value is not None:
-            refuse("text", text_findings(value))
-            if uses(value, AI_TEXT):
-                raise ValueError("{ai.text} is filled in a message with ai only, by its template")
-        return value
+        return _check_free_text(value)
 
     @field_validator("ai")
     @classmethod
@@ -98,6 +140,33 @@ class Message(Strict):
         if value is not None and info.data.get("text", INVALID) is not None:
             raise ValueError("the message has both text and ai; a text is either written here or by the model")
         return value
+
+    @field_validator("template")
+    @classmethod
+    def _check_template(cls, value: TemplateRef | None, info: ValidationInfo) -> TemplateRef | None:
+        text, ai = info.data.get("text", INVALID), info.data.get("ai", INVALID)
+        if value is None and text is None and ai is None:
+            raise ValueError("the message says nothing; give it a text, ai or a template")
+        if value is not None and ai is None:
+            refuse("template", value.findings_of(AI_TEXT, "nothing fills {ai.text}: the message has no ai"))
+        return value
+
+    @field_validator("fallback")
+    @classmethod
+    def _check_fallback(cls, value: Fallback | None, info: ValidationInfo) -> Fallback | None:
+        return _check_fallback(value, info)
+
+    def templates(self) -> tuple[TemplateRef, ...]:
+        """The templates that this message may be sent with, the fallback last."""
+        return tuple(one for one in (self.template, self.fallback) if isinstance(one, TemplateRef))
+
+
+class WinBackMessage(Message):
+    """A message of a win-back.
+
+    It mostly goes outside WhatsApp's 24-hour window, where only templates may go: so `text` and `ai` each need a
+    template beside them, and a fallback is a template too.
+    """
 
     @field_validator("template")
     @classmethod
@@ -117,18 +186,10 @@ class Message(Strict):
 
     @field_validator("fallback")
     @classmethod
-    def _check_fallback(cls, value: TemplateRef | None, info: ValidationInfo) -> TemplateRef | None:
-        ai = info.data.get("ai", INVALID)
-        if value is None:
-            if ai is not None:
-                raise ValueError("ai needs a fallback: the template that is sent when no valid text comes out")
-        elif ai is None:
-            raise ValueError("a fallback stands in for a text by the model, and the message has no ai")
-        else:
-            text = "the fallback cannot use {ai.text}: it is sent when there is no such text"
-            refuse("fallback", value.findings_of(AI_TEXT, text))
-        return value
-
-    def templates(self) -> tuple[TemplateRef, ...]:
-        """The templates that this message may be sent with, the fallback last."""
-        return tuple(template for template in (self.template, self.fallback) if template is not None)
+    def _check_fallback(cls, value: Fallback | None, info: ValidationInfo) -> Fallback | None:
+        if value is None and info.data.get("ai", INVALID) is not None:
+            raise ValueError("ai needs a fallback: the template that is sent when no valid text comes out")
+        if isinstance(value, FallbackText):
+            text = "a win-back's fallback is a template: it mostly goes outside the 24-hour window"
+            raise ValueError(text)  # noqa: TRY004 - pydantic takes a ValueError for a fault of the file
+        return _check_fallback(value, info)

@@ -74,12 +74,18 @@ class Plan(_Wire):
 
 
 class StageRef(_Wire):
-    """One stage of one enrollment. `keep_text` asks to check again without writing again (an approved text)."""
+    """One stage of one enrollment.
+
+    Attributes:
+        keep_text: check again without writing again (an approved text).
+        at_once: somebody asked to send it now: no delay of its own keeps it.
+    """
 
     enrollment_id: str
     stage: int
     occurrence: int = 0
     keep_text: bool = False
+    at_once: bool = False
 
 
 class StageStep(StrEnum):
@@ -304,15 +310,26 @@ class WatchFound(_Wire):
 
     Attributes:
         entered: how many entered, control included.
-        more: whether another page is due already.
+        more: whether another page is due already, and this one made headway.
         next_at: when the next will be due, as far as is known; None while nothing is on its way.
         over: the journey takes nobody in any more.
+        spacing: as the journey's newest version has it; None leaves it as it was.
     """
 
     entered: int
     more: bool
     next_at: datetime | None
     over: bool = False
+    spacing: timedelta | None = None
+
+
+class WatchProgress(_Wire):
+    """The answer to the `progress` query of a watch; `entered` counts since the run began."""
+
+    looked_at: datetime | None
+    next_at: datetime | None
+    entered: int
+    sleeps: bool
 
 
 # --- UpkeepWorkflow --------------------------------------------------------------------------------------------------
@@ -322,13 +339,30 @@ class UpkeepInput(_Wire):
     """One store's upkeep and the time between its rounds."""
 
     store_id: int
+    shop_queue: str
     interval: timedelta
 
 
+class UpkeepRound(_Wire):
+    """Asks for a round. A full one also compares orders with the shop's and throws old records away."""
+
+    store_id: int
+    full: bool
+
+
 class UpkeepReport(_Wire):
-    """What one round did."""
+    """What a round did.
+
+    Attributes:
+        orders: changed orders that the reconciliation read.
+        consents: withdrawn consents that the shop was told of.
+        pruned: old records thrown away.
+        more: whether another page of work is left.
+        next_at: when something that failed is to be tried again, before the next full round.
+    """
 
     orders: int = 0
     consents: int = 0
     pruned: int = 0
-    faults: tuple[str, ...] = ()
+    more: bool = False
+    next_at: datetime | None = None

@@ -6,6 +6,9 @@ fill, and the composing of a message, which fills it.
 
 import re
 from dataclasses import dataclass
+from typing import Final
+
+from models.enums import JourneyKind
 
 AI_TEXT = "ai.text"
 """What the language model wrote for this stage; only a message with `ai` has it."""
@@ -24,7 +27,30 @@ KNOWN_PATHS: frozenset[str] = frozenset(
         AI_TEXT,
     }
 )
-"""Every path that a placeholder may name."""
+"""Every path that a placeholder may name in a journey of any kind."""
+
+CHECKOUT_URL = "checkout.url"
+CHECKOUT_ITEMS = "checkout.items"
+CHECKOUT_TOTAL = "checkout.total"
+
+CHECKOUT_PATHS: frozenset[str] = frozenset({CHECKOUT_URL, CHECKOUT_ITEMS, CHECKOUT_TOTAL})
+"""What is known of the checkout that an abandoned-cart journey is about, and in no other kind."""
+
+CONTEXT: Final = "context."
+"""How the paths of a follow-up begin that name a value of the deal, as the store's chat tool gave it."""
+
+_CONTEXT_PATH = re.compile(r"context(?:\.\w+)+")
+
+
+def known_paths(kind: JourneyKind) -> frozenset[str]:
+    """Every path that a placeholder may name in a journey of this kind; a follow-up's `{context.<key>}` aside."""
+    return KNOWN_PATHS | CHECKOUT_PATHS if kind is JourneyKind.ABANDONED_CART else KNOWN_PATHS
+
+
+def is_context_path(path: str) -> bool:
+    """Whether the path names a value of the deal: letters, digits and `_`, with dots between nested keys."""
+    return _CONTEXT_PATH.fullmatch(path) is not None
+
 
 _PART = re.compile(r"(?P<literal>\{\{|\}\})|\{(?P<inner>[^{}]*)\}|(?P<stray>[{}])")
 

@@ -44,7 +44,7 @@ def due_after(definition: JourneyDefinition, stage: int, anchor: datetime, where
     """
     if stage >= len(definition.stages):
         return anchor + timedelta(days=definition.watch_days)
-    due = add_span(anchor, definition.stages[stage].after, zone_at(definition, where, anchor))
+    due = add_span(anchor, definition.delay_of(stage), zone_at(definition, where, anchor))
     return next_opening(due, sending_hours(definition.sending), zone_at(definition, where, due))
 
 
@@ -56,6 +56,6 @@ def window_end(definition: JourneyDefinition, where: Whereabouts, at: datetime) 
 def horizon(definition: JourneyDefinition, entered_at: datetime, zone: ZoneInfo) -> datetime:
     """The fixed end of what counts for an entrant in both arms of the holdout: all delays, the watch, no waiting."""
     at = entered_at
-    for stage in definition.stages:
-        at = add_span(at, stage.after, zone)
+    for stage in range(len(definition.stages)):
+        at = add_span(at, definition.delay_of(stage), zone)
     return at + timedelta(days=definition.watch_days)

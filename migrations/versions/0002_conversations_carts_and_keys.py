@@ -31,6 +31,7 @@ def _merchants() -> None:
         sa.Column("display_phone", sa.String(20), nullable=True),
         sa.Column("daily_limit", sa.Integer(), nullable=True),
         sa.Column("limit_at", _AWARE, nullable=True),
+        sa.Column("quality_at", _AWARE, nullable=True),
         sa.Column("account_event_at", _AWARE, nullable=True),
     ):
         op.add_column("number", column)
@@ -62,6 +63,7 @@ def _people() -> None:
         sa.Column("stopped_source", sa.String(40), nullable=True),
         sa.Column("meta_stop_at", _AWARE, nullable=True),
         sa.Column("meta_resume_at", _AWARE, nullable=True),
+        sa.Column("shop_updated_at", _AWARE, nullable=True),
     ):
         op.add_column("customer", column)
     # What was known of an opt-out, told apart by who was asked to stop: us, or Meta.
@@ -75,6 +77,7 @@ def _people() -> None:
         f" WHERE opted_out_at IS NOT NULL AND opt_out_source IN {at_meta}"
     )
     op.execute("ALTER TABLE customer ADD COLUMN merged_into_id INTEGER REFERENCES customer (id)")
+    op.create_index("ix_customer_merged_into_id", "customer", ["merged_into_id"], unique=False)
 
 
 def _conversations() -> None:
@@ -132,9 +135,11 @@ def _money() -> None:
         sa.Column("store_id", sa.Integer(), sa.ForeignKey("store.id"), nullable=False),
         sa.Column("customer_id", sa.Integer(), sa.ForeignKey("customer.id"), nullable=True),
         sa.Column("token", sa.String(128), nullable=False),
+        sa.Column("external_id", sa.String(64), nullable=True),
         sa.Column("created_at", _AWARE, nullable=False),
         sa.Column("updated_at", _AWARE, nullable=False),
         sa.Column("completed_at", _AWARE, nullable=True),
+        sa.Column("deleted_at", _AWARE, nullable=True),
         sa.Column("idle_since", _AWARE, nullable=True),
         sa.Column("total_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
@@ -143,6 +148,7 @@ def _money() -> None:
         sa.UniqueConstraint("store_id", "token"),
     )
     op.create_index("ix_checkout_customer_id", "checkout", ["customer_id"], unique=False)
+    op.create_index("checkout_external", "checkout", ["store_id", "external_id"], unique=False)
     op.create_index("checkout_idle", "checkout", ["store_id", "idle_since"], unique=False)
 
 
@@ -153,8 +159,25 @@ def _journeys() -> None:
         sa.Column("store_id", sa.Integer(), sa.ForeignKey("store.id"), nullable=False),
         sa.Column("since", _AWARE, nullable=True),
         sa.Column("next_at", _AWARE, nullable=True),
+        sa.Column("answered_until", _AWARE, nullable=True),
     )
     op.create_index("ix_journey_watch_store_id", "journey_watch", ["store_id"], unique=False)
+    op.create_table(
+        "watch_answer",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("journey_id", sa.Integer(), sa.ForeignKey("journey.id"), nullable=False),
+        sa.Column("conversation_id", sa.Integer(), nullable=True),
+        sa.Column("checkout_id", sa.Integer(), nullable=True),
+        sa.Column("since", _AWARE, nullable=False),
+        sa.Column("outcome", sa.String(60), nullable=False),
+        sa.Column("again_at", _AWARE, nullable=True),
+        sa.UniqueConstraint("journey_id", "conversation_id"),
+        sa.UniqueConstraint("journey_id", "checkout_id"),
+    )
+    for name in ("conversation_id", "checkout_id"):
+        op.create_index(f"ix_watch_answer_{name}", "watch_answer", [name], unique=False)
+    for name, column in (("again", "again_at"), ("outcome", "outcome")):
+        op.create_index(f"watch_answer_{name}", "watch_answer", ["journey_id", column], unique=False)
     for name in ("conversation", "checkout"):
         op.execute(f"ALTER TABLE enrollment ADD COLUMN {name}_id INTEGER REFERENCES {name} (id)")
         op.create_index(f"ix_enrollment_{name}_id", "enrollment", [f"{name}_id"], unique=False)

@@ -17,6 +17,7 @@ from models.tables.journeys import (
     LaunchCandidate,
     Paced,
     TimelineEntry,
+    WatchAnswer,
 )
 from models.tables.merchants import ApiKey, Number, Shop, Store, Template
 from models.tables.people import (
@@ -69,5 +70,6 @@ __all__ = [
     "Template",
     "TimelineEntry",
     "UnmatchedStatus",
+    "WatchAnswer",
     "WebhookUpdate",
 ]

@@ -43,6 +43,8 @@ class JourneyWatch(SQLModel, table=True):
     Attributes:
         since: with `launch --only-new`: silences and carts from before do not count.
         next_at: when it will look again by itself; None while nothing is on its way to become due.
+        answered_until: every silence and cart up to this moment has been answered, or has a `WatchAnswer` that says
+            when to ask; None to read them all.
     """
 
     __tablename__ = "journey_watch"
@@ -50,6 +52,34 @@ class JourneyWatch(SQLModel, table=True):
     store_id: int = Field(foreign_key="store.id", index=True)
     since: datetime | None = moment_or_none()
     next_at: datetime | None = moment_or_none()
+    answered_until: datetime | None = moment_or_none()
+
+
+class WatchAnswer(SQLModel, table=True):
+    """What a watch last answered about one silence or cart, so that nobody is asked about again and again.
+
+    It holds for the silence or idleness that began at `since`. The chat and the cart are named without a foreign key:
+    they may be merged or erased without a thought of this table.
+
+    Attributes:
+        outcome: as in `EntryDecision`, or `due` for one that the watch has not read yet.
+        again_at: when to ask again; None never (`paced` waits for room).
+    """
+
+    __tablename__ = "watch_answer"
+    __table_args__ = (
+        UniqueConstraint("journey_id", "conversation_id"),
+        UniqueConstraint("journey_id", "checkout_id"),
+        Index("watch_answer_again", "journey_id", "again_at"),
+        Index("watch_answer_outcome", "journey_id", "outcome"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    journey_id: int = Field(foreign_key="journey.id")
+    conversation_id: int | None = Field(default=None, index=True)
+    checkout_id: int | None = Field(default=None, index=True)
+    since: datetime = moment()
+    outcome: str = Field(max_length=60)
+    again_at: datetime | None = moment_or_none()
 
 
 class Launch(SQLModel, table=True):

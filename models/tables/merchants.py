@@ -45,6 +45,7 @@ class Number(SQLModel, table=True):
     paused_until: datetime | None = moment_or_none()
     credential_ok: bool = True
     quality: str | None = None
+    quality_at: datetime | None = moment_or_none()
     display_phone: str | None = Field(default=None, max_length=20)
     daily_limit: int | None = None
     limit_at: datetime | None = moment_or_none()

@@ -16,6 +16,9 @@ class Customer(SQLModel, table=True):
     Whether somebody is opted out follows from facts that may arrive in any order, so these are kept: the newest word to
     ourselves (`stopped_at`), the newest stop and resume at Meta, and the newest consent. `opted_out_at` and
     `opt_out_source` are computed from them (`storage.opt_outs`).
+
+    `shop_updated_at` is the time of the shop's newest word about name, phone and language. A row with `merged_into_id`
+    stands for somebody who is another customer now: whoever looks it up goes on to that one.
     """
 
     __tablename__ = "customer"
@@ -42,7 +45,8 @@ class Customer(SQLModel, table=True):
     meta_resume_at: datetime | None = moment_or_none()
     opted_out_at: datetime | None = moment_or_none()
     opt_out_source: str | None = None
-    merged_into_id: int | None = Field(default=None, foreign_key="customer.id")
+    merged_into_id: int | None = Field(default=None, foreign_key="customer.id", index=True)
+    shop_updated_at: datetime | None = moment_or_none()
     erased_at: datetime | None = moment_or_none()
     last_order_external_id: str | None = Field(default=None, max_length=64)
     last_order_at: datetime | None = moment_or_none()
@@ -105,21 +109,25 @@ class Checkout(SQLModel, table=True):
     """A cart on its way to become an order, keyed by the shop's token; of two updates the later one stands.
 
     `idle_since` is the customer's last change while it is open and counts as left behind from then on; None once it is
-    completed, deleted or ordered.
+    completed, deleted or ordered. `external_id` is the number by which the shop tells of its deletion; a row that has
+    been deleted before it was ever told of holds nothing else.
     """
 
     __tablename__ = "checkout"
     __table_args__ = (
         UniqueConstraint("store_id", "token"),
+        Index("checkout_external", "store_id", "external_id"),
         Index("checkout_idle", "store_id", "idle_since"),
     )
     id: int | None = Field(default=None, primary_key=True)
     store_id: int = Field(foreign_key="store.id")
     customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True)
     token: str = Field(max_length=128)
+    external_id: str | None = Field(default=None, max_length=64)
     created_at: datetime = moment()
     updated_at: datetime = moment()
     completed_at: datetime | None = moment_or_none()
+    deleted_at: datetime | None = moment_or_none()
     idle_since: datetime | None = moment_or_none()
     total_minor: int = Field(sa_type=BigInteger)
     currency: str = Field(max_length=3)

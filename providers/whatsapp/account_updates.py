@@ -10,10 +10,10 @@ from providers.whatsapp.change import Change, digest_key
 from providers.whatsapp.lenient import (
     UNLIMITED,
     day_of,
+    display_phone_of,
     expiry_of,
     limit_of,
     member,
-    phone_of,
     text_of,
     word_of,
 )
@@ -28,7 +28,6 @@ from providers.whatsapp.updates import (
 )
 
 _LIMIT_KEY = "max_daily_conversations_per_business"
-_PHONE_PUNCTUATION = str.maketrans("", "", " -().\u00a0")
 
 
 def template_status(change: Change, value: Any) -> TemplateStatusUpdate | None:
@@ -128,9 +127,7 @@ def capability(change: Change, value: Any) -> CapabilityUpdate | None:
 def phone_quality(change: Change, value: Any) -> PhoneQualityUpdate | None:
     """`phone_number_quality_update`."""
     event = word_of(member(value, "event"))
-    # Display numbers are for people: everywhere else they stand with spaces and hyphens.
-    written = text_of(member(value, "display_phone_number")) or ""
-    phone = phone_of(written.translate(_PHONE_PUNCTUATION))
+    phone = display_phone_of(member(value, "display_phone_number"))
     if event is None or phone is None or change.at is None:
         return None
     limit = limit_of(member(value, _LIMIT_KEY))

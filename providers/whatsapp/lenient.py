@@ -10,6 +10,7 @@ UNLIMITED = -1
 _FIRST_MILLISECONDS = 10**11  # as seconds, this is the year 5138
 _PHONE_DIGITS = range(7, 16)
 _LIMIT = re.compile(r"(?:TIER_)?([1-9][0-9]{0,8})(K?)")
+_PHONE_PUNCTUATION = str.maketrans("", "", " -().\u00a0")
 _UNLIMITED_WORDS = frozenset({"-1", "TIER_UNLIMITED", "UNLIMITED"})
 _WRITTEN_DAY = re.compile(r"([a-z]{3})[a-z]*\.? ([0-9]{1,2}),? ([0-9]{4})", re.IGNORECASE)
 # Not `strptime`: what it takes for the name of a month depends on the machine's locale.
@@ -55,6 +56,11 @@ def phone_of(value: Any) -> str | None:
     """E.164 from WhatsApp's digits, or None: never an empty string that would merge strangers into one."""
     digits = (text_of(value) or "").removeprefix("+")
     return f"+{digits}" if digits.isascii() and digits.isdecimal() and len(digits) in _PHONE_DIGITS else None
+
+
+def display_phone_of(value: Any) -> str | None:
+    """The same from a number as people write it: display numbers stand with spaces and hyphens, or without."""
+    return phone_of((text_of(value) or "").translate(_PHONE_PUNCTUATION))
 
 
 def moment_of(value: Any) -> datetime | None:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from models.enums import TemplateStatus
+from providers.whatsapp.lenient import UNLIMITED, display_phone_of, limit_of
 
 DEFAULT_VERSION = "v26.0"
 MAX_TEXT = 4096
@@ -276,7 +277,6 @@ class TemplatePage(_Incoming):
     paging: Paging = Paging()
 
 
-_TIER = re.compile(r"^(?:TIER_)?(\d+)(K?)$")
 
 
 class PhoneNumberHealth(_Incoming):
@@ -292,7 +292,16 @@ class PhoneNumberHealth(_Incoming):
     whatsapp_business_manager_messaging_limit: str | None = None
 
     @property
+    def phone(self) -> str | None:
+        """The number itself, in E.164; None if it is not told."""
+        return display_phone_of(self.display_phone_number)
+
+    @property
+    def told_limit(self) -> int | None:
+        """Distinct recipients per rolling 24 hours outside windows: -1 is unlimited, None not told."""
+        return limit_of(self.whatsapp_business_manager_messaging_limit)
+
+    @property
     def daily_limit(self) -> int | None:
-        """Distinct recipients per rolling 24 hours outside windows; None is unlimited or not told."""
-        found = _TIER.match(self.whatsapp_business_manager_messaging_limit or "")
-        return int(found[1]) * (1000 if found[2] else 1) if found else None
+        """The same for people: None is unlimited or not told."""
+        return None if self.told_limit == UNLIMITED else self.told_limit

@@ -8,11 +8,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 _MINUTES_A_DAY = 24 * 60
 _CALLBACK_COLONS = 3  # enrollment:stage:occurrence:attempt
+
+
+class Hours(Protocol):
+    """When messages may arrive."""
+
+    def allow(self, recipient: str, at: datetime) -> bool:
+        """Whether a message to this recipient may arrive at this instant."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +132,7 @@ class Books:
         after_exit: accepted messages at or after their recipient's told exit.
     """
 
-    hours: AllowedHours | None = None
+    hours: Hours | None = None
     messages: list[AcceptedMessage] = field(default_factory=list)
     requests: int = 0
     refused: Counter[int] = field(default_factory=Counter)
