@@ -11,7 +11,7 @@ def person_of(customer: ShopCustomer, default_region: str | None) -> ShopPerson:
     order = customer.last_order
     return ShopPerson(
         external_id=str(customer.id),
-        phone=_phone(customer.phone, default_region),
+        phone=read_phone(customer.phone, default_region),
         first_name=customer.first_name,
         language=customer.locale,
         consent=_consent(customer.whatsapp_consent),
@@ -23,8 +23,12 @@ def person_of(customer: ShopCustomer, default_region: str | None) -> ShopPerson:
     )
 
 
-def _phone(written: str | None, default_region: str | None) -> str | None:
-    if written is None:
+def read_phone(written: str | None, default_region: str | None) -> str | None:
+    """A phone as the shop wrote it, in E.164; None for none, and for one that is none.
+
+    One with letters in it would be read as the keys that they stand on, and somebody else might have that number.
+    """
+    if written is None or any(character.isalpha() for character in written):
         return None
     try:
         return parse_phone(written, default_region)

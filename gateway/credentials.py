@@ -15,7 +15,7 @@ from sqlmodel import select
 from models.tables import Number, Shop, Store
 from storage.engine import Database
 from storage.secrets import Cipher, SecretKeyError
-from storage.stores import required_id
+from storage.stores import required_id, suppression_key_from
 
 _log = logging.getLogger(__name__)
 
@@ -36,12 +36,13 @@ class NumberCredentials:
 
 @dataclass(frozen=True, slots=True)
 class ShopCredentials:
-    """A shop and what its webhooks are signed with, newest first."""
+    """A shop and what its webhooks are signed with, newest first, and the key under which it forgets people."""
 
     store_id: int
     domain: str
     default_region: str | None
     secrets: tuple[str, ...] = field(repr=False)
+    suppression_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,13 @@ class Credentials:
                 )
         opened_shops = {}
         for shop, store in shops:
-            secrets = self._open(shop.store_id, shop.webhook_secrets, before)
-            if secrets is not None:
+            opened = self._open(shop.store_id, [*shop.webhook_secrets, store.salt_secret], before)
+            if opened is not None:
+                *secrets, salt = opened
                 domain = shop.domain.lower()
-                opened_shops[domain] = ShopCredentials(shop.store_id, domain, store.default_region, tuple(secrets))
+                opened_shops[domain] = ShopCredentials(
+                    shop.store_id, domain, store.default_region, tuple(secrets), suppression_key_from(salt)
+                )
         return Known(tuple(opened_numbers), opened_shops)
 
     def _open(self, store_id: int, stored: list[str], before: dict[str, str]) -> list[str] | None:

@@ -9,35 +9,13 @@ from fastapi.responses import PlainTextResponse
 from gateway.bodies import as_text, read_body
 from gateway.credentials import Credentials, NumberCredentials
 from gateway.state import Gateway, gateway_of
-from models.enums import TemplateStatus
-from providers.whatsapp.updates import (
-    DeliveryStatus,
-    InboundMessage,
-    StatusUpdate,
-    TemplateStatusUpdate,
-    Unrecognised,
-    Update,
-    UserPreference,
-)
+from gateway.whatsapp_pieces import translate
+from providers.whatsapp.updates import Unrecognised, Update
 from providers.whatsapp.webhooks import SIGNATURE_HEADER, parse, verify_signature
 from storage.ingest import Delivery
-from storage.ingest_whatsapp import MessagePiece, PreferencePiece, TemplatePiece, WhatsAppPieces, ingest_whatsapp
-from storage.people import Address
-from storage.statuses import Report, StatusPiece
+from storage.ingest_whatsapp import WhatsAppRequest
 
 router = APIRouter()
-
-_LONGEST_ID = 255
-_LONGEST_USER_ID = 128
-_LONGEST_KIND = 40
-
-_REPORTS = {
-    DeliveryStatus.SENT: Report.SENT,
-    DeliveryStatus.DELIVERED: Report.DELIVERED,
-    DeliveryStatus.READ: Report.READ,
-    DeliveryStatus.PLAYED: Report.READ,
-    DeliveryStatus.FAILED: Report.FAILED,
-}
 
 
 @router.get("/webhooks/whatsapp")
@@ -82,7 +60,7 @@ async def _ingest(
         received_at=gateway.clock(),
         store_id=stores.pop() if len(stores) == 1 else None,
     )
-    await ingest_whatsapp(gateway.database, delivery, translate(updates, numbers))
+    await gateway.whatsapp.ingest(WhatsAppRequest(delivery, translate(updates, numbers)))
     gateway.wake()
 
 
@@ -102,92 +80,3 @@ def _speaks_of(updates: Iterable[Update], number: NumberCredentials) -> bool:
         one.phone_number_id == number.phone_number_id or (one.phone_number_id is None and one.waba_id == number.waba_id)
         for one in updates
     )
-
-
-def translate(updates: Iterable[Update], numbers: Iterable[NumberCredentials]) -> WhatsAppPieces:
-    """What the updates mean for the numbers that the signer may speak for; the rest is kept with the raw body only."""
-    by_id = {number.phone_number_id: number for number in numbers}
-    wabas = {number.waba_id for number in by_id.values()}
-    people: list[MessagePiece | PreferencePiece] = []
-    statuses: list[StatusPiece] = []
-    templates: list[TemplatePiece] = []
-    for update in updates:
-        if isinstance(update, TemplateStatusUpdate):
-            if update.waba_id in wabas:
-                templates.append(_template(update))
-            continue
-        number = by_id.get(update.phone_number_id or "")
-        if number is None:
-            continue
-        piece = _about(number, update)
-        if isinstance(piece, StatusPiece):
-            statuses.append(piece)
-        elif piece is not None:
-            people.append(piece)
-    return WhatsAppPieces(tuple(people), tuple(statuses), tuple(templates))
-
-
-def _about(number: NumberCredentials, update: Update) -> MessagePiece | PreferencePiece | StatusPiece | None:
-    match update:
-        case StatusUpdate():
-            return _status(number, update)
-        case InboundMessage():
-            return _message(number, update)
-        case UserPreference(value="stop" | "resume"):
-            sender = _address(number, update.phone, update.user_id)
-            if sender is None:
-                return None
-            key = f"{number.id}:{update.dedupe_key}"
-            return PreferencePiece(dedupe_key=key, sender=sender, stop=update.value == "stop", at=update.at)
-        case _:
-            return None
-
-
-def _message(number: NumberCredentials, update: InboundMessage) -> MessagePiece | None:
-    sender = _address(number, update.from_phone, update.from_user_id)
-    # What somebody says in a group is not said to the business.
-    if sender is None or update.group_id is not None or len(update.id) > _LONGEST_ID:
-        return None
-    return MessagePiece(
-        dedupe_key=f"{number.id}:{update.dedupe_key}",
-        sender=sender,
-        number_id=number.id,
-        wamid=update.id,
-        kind=update.kind[:_LONGEST_KIND],
-        text=update.text,
-        button_payload=update.button.payload if update.button is not None else None,
-        at=update.at,
-    )
-
-
-def _status(number: NumberCredentials, update: StatusUpdate) -> StatusPiece | None:
-    report = _REPORTS.get(update.status)
-    if report is None or len(update.wamid) > _LONGEST_ID:
-        return None
-    return StatusPiece(
-        dedupe_key=f"{number.id}:{update.dedupe_key}",
-        number_id=number.id,
-        wamid=update.wamid,
-        report=report,
-        at=update.at,
-        callback_data=update.callback_data,
-        error_code=next((error.code for error in update.errors if error.code is not None), None),
-    )
-
-
-def _template(update: TemplateStatusUpdate) -> TemplatePiece:
-    known = update.event in set(TemplateStatus)
-    return TemplatePiece(
-        dedupe_key=f"{update.waba_id}:{update.dedupe_key}"[:300],
-        waba_id=update.waba_id,
-        name=update.name,
-        language=update.language,
-        status=TemplateStatus(update.event) if known else TemplateStatus.UNKNOWN,
-        at=update.at,
-    )
-
-
-def _address(number: NumberCredentials, phone: str | None, user_id: str | None) -> Address | None:
-    if user_id is not None and len(user_id) > _LONGEST_USER_ID:
-        user_id = None
-    return None if phone is None and user_id is None else Address(number.store_id, phone, user_id)

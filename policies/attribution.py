@@ -79,11 +79,23 @@ class OrderFacts(Protocol):
     def financial_status(self) -> str | None:
         """Shopify's word for its payment, in either case: `PARTIALLY_REFUNDED` keeps counting, `REFUNDED` does not."""
 
+    @property
+    def original_minor(self) -> int | None:
+        """What it came to before returns and refunds; None where nobody told."""
+
+    @property
+    def total_minor(self) -> int:
+        """What is left of that."""
+
 
 def counts(order: OrderFacts) -> bool:
-    """Whether an order counts at all: not a test, not cancelled, not refunded in full and not voided."""
+    """Whether an order counts at all: not a test, not cancelled, not refunded in full and not voided.
+
+    One that never cost anything counts: it was placed all the same. One of which nothing is left does not.
+    """
     no_sale = (order.financial_status or "").casefold() in _NO_SALE
-    return not (order.test or order.cancelled_at is not None or no_sale)
+    all_given_back = bool(order.original_minor) and order.total_minor <= 0
+    return not (order.test or order.cancelled_at is not None or no_sale or all_given_back)
 
 
 def attribute(

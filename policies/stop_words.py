@@ -6,11 +6,12 @@ compared is the word without case, accents and punctuation.
 """
 
 import unicodedata
+from functools import lru_cache
 
 _WORDS = {
     "en": (
         "stop", "stop all", "stopall", "unsubscribe", "unsubscribe me", "cancel", "end", "quit", "opt out", "optout",
-        "stop messages", "stop promotions", "stop marketing", "remove me", "please stop", "stop please",
+        "stop messages", "stop promotions", "stop promo", "stop marketing", "remove me", "please stop", "stop please",
     ),
     "es": (
         "parar", "alto", "baja", "dar de baja", "darme de baja", "darse de baja", "dame de baja", "cancelar",
@@ -37,10 +38,19 @@ STOP_WORDS = frozenset(_plain(word) for words in _WORDS.values() for word in wor
 _LONGEST = 200
 
 
-def is_stop(text: str | None) -> bool:
+def is_stop(text: str | None, own: tuple[str, ...] = ()) -> bool:
     """Whether a message, or what a tapped button sends, is nothing but a stop word.
 
     Args:
         text: as it came; None (a picture, a voice note) is never one.
+        own: words that the store adds, in languages that the table does not know.
     """
-    return text is not None and len(text) <= _LONGEST and _plain(text) in STOP_WORDS
+    if text is None or len(text) > _LONGEST:
+        return False
+    plain = _plain(text)
+    return plain in STOP_WORDS or (bool(plain) and plain in _plain_words(own))
+
+
+@lru_cache(maxsize=256)
+def _plain_words(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_plain(word) for word in words)

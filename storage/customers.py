@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import ConsentState
 from models.money import Money
 from models.tables import Customer, Suppression
+from storage.opt_outs import recompute
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,20 @@ async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[S
     A phone belongs to one customer of a store: whoever has it keeps it, and a second person with the same phone is
     kept without one (and is then left out as `no_phone`), because two journeys to one phone would be a duplicate to
     the person who holds it. An erased customer stays erased. Consent moves only when it is newer than what we know,
-    so that a STOP on WhatsApp outlives the shop's older yes.
+    so that a STOP on WhatsApp outlives the shop's older yes. Somebody who was merged into another customer is that one.
     """
     ids = [person.external_id for person in people]
     phones = [person.phone for person in people if person.phone is not None]
     known: dict[str, Customer] = {}
     holder_of: dict[str, Customer] = {}
     of_store = select(Customer).where(Customer.store_id == store_id)
-    for row in await session.exec(of_store.where(col(Customer.external_id).in_(ids))):
-        known[row.external_id or ""] = row
-    for row in await session.exec(of_store.where(col(Customer.phone).in_(phones))):
-        holder_of[row.phone or ""] = row
+    named = (await session.exec(of_store.where(col(Customer.external_id).in_(ids)))).all()
+    holders = (await session.exec(of_store.where(col(Customer.phone).in_(phones)))).all()
+    standing = await _standing(session, [*named, *holders])
+    for row in named:
+        known[row.external_id or ""] = standing.get(row.merged_into_id, row)
+    for row in holders:
+        holder_of[row.phone or ""] = standing.get(row.merged_into_id, row)
     found = []
     for person in people:
         holder = holder_of.get(person.phone) if person.phone is not None else None
@@ -75,11 +79,34 @@ async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[S
         known[person.external_id] = customer
         found.append(customer)
         if customer.erased_at is None:
-            _apply(customer, person, phone_is_free=holder is None or holder is customer)
+            phone_is_free = holder is None or holder is customer
+            if phone_is_free and person.phone is not None and standing:
+                await release_phone(session, customer, person.phone)
+            _apply(customer, person, phone_is_free=phone_is_free)
             if customer.phone is not None:
                 holder_of[customer.phone] = customer
     await session.flush()
     return found
+
+
+async def _standing(session: AsyncSession, rows: Sequence[Customer]) -> dict[int | None, Customer]:
+    """The customers into whom some of these were merged, by their id."""
+    ids = {row.merged_into_id for row in rows if row.merged_into_id is not None}
+    if not ids:
+        return {}
+    return {row.id: row for row in await session.exec(select(Customer).where(col(Customer.id).in_(ids)))}
+
+
+async def release_phone(session: AsyncSession, customer: Customer, phone: str) -> None:
+    """Take a phone from the rows that were merged into this customer, who is to have it itself."""
+    rows = await session.exec(
+        select(Customer).where(
+            Customer.store_id == customer.store_id, Customer.phone == phone, Customer.merged_into_id == customer.id
+        )
+    )
+    for row in rows.all():
+        row.phone = None
+    await session.flush()
 
 
 def _apply(customer: Customer, person: ShopPerson, *, phone_is_free: bool) -> None:
@@ -93,6 +120,7 @@ def _apply(customer: Customer, person: ShopPerson, *, phone_is_free: bool) -> No
         customer.consent = person.consent
         customer.consent_source = person.consent_source
         customer.consent_at = person.consent_at
+        recompute(customer)
     if person.last_order_at is not None and person.last_order_total is not None:
         customer.last_order_external_id = person.last_order_id
         customer.last_order_at = person.last_order_at

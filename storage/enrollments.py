@@ -25,6 +25,10 @@ from policies.schedule import Whereabouts
 from storage.engine import is_sqlite
 from storage.events import first_exit_event
 from storage.journeys import parse_definition
+from storage.watches import ask_again
+
+RESTARTED = "restarted"
+"""The timeline's word for a delay that began again."""
 
 
 class UnknownEnrollmentError(LookupError):
@@ -177,6 +181,7 @@ async def close_enrollment(
     enrollment.hold_reason = None
     enrollment.hold_key = None
     await session.flush()
+    await ask_again(session, enrollment.customer_id, now=now)
     return reason
 
 

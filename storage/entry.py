@@ -6,13 +6,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import and_, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, EventKind, ExitReason, SendState
 from models.journey import JourneyDefinition
 from models.money import Money
-from models.tables import Customer, Enrollment, Journey, JourneyVersion, Order, Send, Store
+from models.tables import (
+    Customer,
+    Enrollment,
+    ExternalJourney,
+    Journey,
+    JourneyVersion,
+    Order,
+    Send,
+    SendAttempt,
+    Store,
+)
 from policies.eligibility import Candidate
 from policies.phones import suppression_hash
 from policies.schedule import Whereabouts, due_after, horizon, zone_at
@@ -20,20 +30,26 @@ from storage.customers import suppressed
 from storage.enrollments import close_enrollment, open_enrollment
 from storage.events import last_event_id, record_event
 from storage.stores import required_id
+from storage.subjects import NO_SUBJECT, Subject
 
 _NAMESPACE = uuid.UUID("6f3c1c1e-7f0a-5f6e-9d9b-0c5c6f0d1a11")
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A customer with what the entry rules look at."""
+    """A customer with what the entry rules look at, and the silence or cart that they may enter for."""
 
     customer: Customer
     candidate: Candidate
+    subject: Subject = NO_SUBJECT
 
     @property
     def entry_key(self) -> str | None:
-        """What makes an entry into a win-back the same entry: the last order."""
+        """What makes an entry the same entry: the message that nobody answered, the checkout, or the last order."""
+        if self.subject.conversation is not None:
+            return self.subject.conversation.last_spoken_key
+        if self.subject.checkout is not None:
+            return self.subject.checkout.token
         return self.candidate.last_order_id
 
 
@@ -67,6 +83,9 @@ async def considered(
     marketing = await _latest(
         session,
         select(Send.customer_id, func.max(Send.settled_at))
+        # A free text went into a session that the customer had opened: it is a reply, and no marketing (DESIGN 5).
+        .join(SendAttempt, and_(SendAttempt.send_id == Send.id, col(SendAttempt.number) == Send.attempt))
+        .where(col(SendAttempt.used_template))
         .where(col(Send.customer_id).in_(ids), Send.journey_id != journey_id, Send.state == SendState.ACCEPTED)
         .group_by(col(Send.customer_id)),
     )
@@ -76,14 +95,7 @@ async def considered(
         .where(col(Order.customer_id).in_(ids))
         .group_by(col(Order.customer_id)),
     )
-    running = {
-        enrollment.customer_id: (enrollment, name)
-        for enrollment, name in await session.exec(
-            select(Enrollment, Journey.name)
-            .join(Journey, col(Journey.id) == Enrollment.journey_id)
-            .where(col(Enrollment.customer_id).in_(ids), Enrollment.state != EnrollmentState.CLOSED)
-        )
-    }
+    running = await _running(session, ids, now=now)
     earlier: dict[int, Enrollment] = {}
     for enrollment in await session.exec(
         select(Enrollment)
@@ -95,8 +107,6 @@ async def considered(
     for customer in customers:
         customer_id = required_id(customer.id)
         inside = running.get(customer_id)
-        if inside is not None and _control_is_over(inside[0], now):
-            inside = None
         before = earlier.get(customer_id)
         ordered = [at for at in (orders.get(customer_id), customer.last_order_at) if at is not None]
         found.append(
@@ -104,7 +114,8 @@ async def considered(
                 customer,
                 Candidate(
                     customer_id=customer_id,
-                    phone=customer.phone,
+                    # Who was merged into another customer is reached as that one.
+                    phone=customer.phone if customer.merged_into_id is None else None,
                     synthetic=customer.phone_synthetic,
                     consent=customer.consent,
                     opted_out=customer.opted_out_at is not None,
@@ -115,13 +126,47 @@ async def considered(
                     last_order_id=customer.last_order_external_id,
                     last_marketing_at=marketing.get(customer_id),
                     last_any_order_at=max(ordered, default=None),
-                    open_enrollment_priority=inside[0].priority if inside else None,
-                    open_enrollment_journey=inside[1] if inside else None,
+                    open_enrollment_priority=inside.priority if inside else None,
+                    open_enrollment_journey=inside.journey if inside else None,
+                    open_enrollment_until=inside.until if inside else None,
+                    last_inbound_at=customer.last_inbound_at,
                     last_entry_key=before.entry_key if before else None,
                     last_entered_at=before.entered_at if before else None,
                 ),
             )
         )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A journey that a customer is in, ours or one that somebody else reported."""
+
+    journey: str
+    priority: int
+    until: datetime | None
+
+
+async def _running(session: AsyncSession, ids: Sequence[int], *, now: datetime) -> dict[int, _Running]:
+    """What each customer is in, of several the one of highest priority; of equals the one whose end is not known."""
+    found: dict[int, _Running] = {}
+    for enrollment, name in await session.exec(
+        select(Enrollment, Journey.name)
+        .join(Journey, col(Journey.id) == Enrollment.journey_id)
+        .where(col(Enrollment.customer_id).in_(ids), Enrollment.state != EnrollmentState.CLOSED)
+    ):
+        if not _control_is_over(enrollment, now):
+            held_out = enrollment.state is EnrollmentState.CONTROL
+            until = enrollment.horizon_at if held_out else None
+            found[enrollment.customer_id] = _Running(name, enrollment.priority, until)
+    for external in await session.exec(
+        select(ExternalJourney)
+        .where(col(ExternalJourney.customer_id).in_(ids), ExternalJourney.until > now)
+        .order_by(col(ExternalJourney.until).desc())
+    ):
+        inside = found.get(external.customer_id)
+        if inside is None or external.priority > inside.priority:
+            found[external.customer_id] = _Running(external.name, external.priority, external.until)
     return found
 
 
@@ -170,7 +215,7 @@ async def enroll(
     new_id = enrollment_id(entry.store.slug, entry.journey.name, customer.external_id or f"#{customer_id}", entry_key)
     if await session.get(Enrollment, new_id) is not None:
         return None
-    await _clear_slot(session, customer, new_id, now=now)
+    await _clear_slot(session, customer, entry.journey, new_id, now=now)
     where = Whereabouts(customer.time_zone, customer.phone, entry.store.time_zone)
     enrollment = Enrollment(
         id=new_id,
@@ -179,6 +224,8 @@ async def enroll(
         version_id=entry.version_id,
         customer_id=customer_id,
         launch_id=entry.launch_id,
+        conversation_id=who.subject.conversation.id if who.subject.conversation is not None else None,
+        checkout_id=who.subject.checkout.id if who.subject.checkout is not None else None,
         entry_key=entry_key,
         priority=entry.definition.priority,
         state=EnrollmentState.CONTROL if control else EnrollmentState.STARTING,
@@ -193,7 +240,9 @@ async def enroll(
     return enrollment
 
 
-async def _clear_slot(session: AsyncSession, customer: Customer, winner_id: str, *, now: datetime) -> None:
+async def _clear_slot(
+    session: AsyncSession, customer: Customer, winner: Journey, winner_id: str, *, now: datetime
+) -> None:
     loser = await open_enrollment(session, required_id(customer.id))
     if loser is None:
         return
@@ -210,6 +259,7 @@ async def _clear_slot(session: AsyncSession, customer: Customer, winner_id: str,
         source="entry",
         dedupe_key=f"takeover:{loser.id}:{winner_id}",
         enrollment_id=loser.id,
+        detail=winner.name,
     )
     await close_enrollment(session, loser, reason=ExitReason.ENTERED_PRIORITY_JOURNEY, now=now)
 

@@ -1,8 +1,11 @@
 """What happened to a customer, and who must hear of it: event and signal intent are one transaction (promise 3)."""
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import bindparam, func
+from sqlalchemy import Table, bindparam, func, insert
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -10,6 +13,31 @@ from models.enums import EnrollmentState, EventKind, ExitReason
 from models.orchestration import AttemptSettled, ExitNotice, Released
 from models.tables import Customer, CustomerEvent, Enrollment, SignalIntent
 from storage.stores import required_id
+
+_LONGEST_DETAIL = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """An event that is to be recorded.
+
+    Attributes:
+        customer: the locked row (`lock_customer`); the lock is what orders the event against claims (promise 2).
+        exit_reason: what it does to a journey; None if it ends none.
+        dedupe_key: the same key is applied once a store.
+        enrollment_id: narrows the event to one enrollment.
+        detail: names the winner of a take-over, or the column that a conversation moved to.
+    """
+
+    customer: Customer
+    kind: EventKind
+    exit_reason: ExitReason | None
+    occurred_at: datetime
+    source: str
+    dedupe_key: str
+    order_id: int | None = None
+    enrollment_id: str | None = None
+    detail: str | None = None
 
 
 async def record_event(
@@ -24,55 +52,118 @@ async def record_event(
     dedupe_key: str,
     order_id: int | None = None,
     enrollment_id: str | None = None,
+    detail: str | None = None,
 ) -> CustomerEvent | None:
     """Store an event of a locked customer and, if it ends a journey, the intent that tells the journey.
 
-    Args:
-        customer: the locked row (`lock_customer`); the lock is what orders the event against claims (promise 2).
-        dedupe_key: the same key is applied once a store.
-        enrollment_id: narrows the event to one enrollment.
+    The arguments are those of `News`.
 
     Returns:
         The event, or None when it was known already.
     """
-    known = await session.exec(
-        select(CustomerEvent.id).where(
-            CustomerEvent.store_id == customer.store_id, CustomerEvent.dedupe_key == dedupe_key
-        )
-    )
-    if known.first() is not None:
-        return None
-    event = CustomerEvent(
-        store_id=customer.store_id,
-        customer_id=required_id(customer.id),
+    news = News(
+        customer=customer,
         kind=kind,
         exit_reason=exit_reason,
-        enrollment_id=enrollment_id,
         occurred_at=occurred_at,
-        received_at=received_at,
         source=source,
         dedupe_key=dedupe_key,
         order_id=order_id,
+        enrollment_id=enrollment_id,
+        detail=detail,
     )
-    session.add(event)
-    await session.flush()
-    if exit_reason is not None:
-        target = enrollment_id or await _running_enrollment(session, required_id(customer.id))
-        if target is not None:
-            notice = ExitNotice(reason=exit_reason, at=occurred_at, event_id=required_id(event.id))
-            add_intent(session, target, kind.value, notice.model_dump(mode="json"), now=received_at)
-    return event
+    events = await record_events(session, [news], received_at=received_at)
+    return events[0] if events else None
 
 
-async def _running_enrollment(session: AsyncSession, customer_id: int) -> str | None:
-    return (
-        await session.exec(
-            select(Enrollment.id).where(
-                Enrollment.customer_id == customer_id,
-                col(Enrollment.state).not_in([EnrollmentState.CLOSED, EnrollmentState.CONTROL]),
-            )
+async def record_events(session: AsyncSession, news: Sequence[News], *, received_at: datetime) -> list[CustomerEvent]:
+    """Store the events that are not known yet, in their order, with their intents, in a few statements for all."""
+    known = await _known_keys(session, news)
+    fresh: dict[tuple[int, str], News] = {}
+    for one in news:
+        key = (one.customer.store_id, one.dedupe_key)
+        if key not in known:
+            fresh.setdefault(key, one)
+    if not fresh:
+        return []
+    events = await _insert(session, list(fresh.values()), received_at=received_at)
+    ending = [event for event in events if event.exit_reason is not None]
+    running = await _running_enrollments(session, {one.customer_id for one in ending if one.enrollment_id is None})
+    intents = []
+    for event in ending:
+        target = event.enrollment_id or running.get(event.customer_id)
+        if target is not None and event.exit_reason is not None:
+            notice = ExitNotice(reason=event.exit_reason, at=event.occurred_at, event_id=required_id(event.id))
+            intents.append(_intent(target, event.kind.value, notice.model_dump(mode="json"), now=received_at))
+    await _add_all(session, intents)
+    return events
+
+
+async def _insert(session: AsyncSession, fresh: Sequence[News], *, received_at: datetime) -> list[CustomerEvent]:
+    events = [
+        CustomerEvent(
+            store_id=one.customer.store_id,
+            customer_id=required_id(one.customer.id),
+            kind=one.kind,
+            exit_reason=one.exit_reason,
+            enrollment_id=one.enrollment_id,
+            occurred_at=one.occurred_at,
+            received_at=received_at,
+            source=one.source,
+            dedupe_key=one.dedupe_key,
+            order_id=one.order_id,
+            detail=one.detail[:_LONGEST_DETAIL] if one.detail is not None else None,
         )
-    ).first()
+        for one in fresh
+    ]
+    await _add_all(session, events)
+    if len(events) == 1:
+        await session.flush()
+        return events
+    written = await session.exec(
+        select(CustomerEvent)
+        .where(
+            col(CustomerEvent.store_id).in_({event.store_id for event in events}),
+            col(CustomerEvent.dedupe_key).in_({event.dedupe_key for event in events}),
+        )
+        .order_by(col(CustomerEvent.id))
+    )
+    return list(written)
+
+
+async def _add_all(session: AsyncSession, rows: Sequence[CustomerEvent] | Sequence[SignalIntent]) -> None:
+    """Several rows as one statement: SQLite would insert them one by one to tell their ids."""
+    if len(rows) <= 1:
+        session.add_all(rows)
+        return
+    model: Any = type(rows[0])
+    table = cast("Table", model.__table__)
+    await (await session.connection()).execute(insert(table), [row.model_dump(exclude={"id"}) for row in rows])
+
+
+async def _known_keys(session: AsyncSession, news: Sequence[News]) -> set[tuple[int, str]]:
+    if not news:
+        return set()
+    rows = await session.exec(
+        select(CustomerEvent.store_id, CustomerEvent.dedupe_key).where(
+            col(CustomerEvent.store_id).in_({one.customer.store_id for one in news}),
+            col(CustomerEvent.dedupe_key).in_({one.dedupe_key for one in news}),
+        )
+    )
+    return set(rows.all())
+
+
+async def _running_enrollments(session: AsyncSession, customer_ids: Collection[int]) -> dict[int, str]:
+    """The enrollment with a workflow of each customer who has one."""
+    if not customer_ids:
+        return {}
+    rows = await session.exec(
+        select(Enrollment.customer_id, Enrollment.id).where(
+            col(Enrollment.customer_id).in_(customer_ids),
+            col(Enrollment.state).not_in([EnrollmentState.CLOSED, EnrollmentState.CONTROL]),
+        )
+    )
+    return dict(rows.all())
 
 
 _FIRST_EXIT_EVENT = (
@@ -108,9 +199,11 @@ def add_intent(
     session: AsyncSession, enrollment_id: str, signal: str, payload: dict[str, object], *, now: datetime
 ) -> None:
     """Write down a signal that Temporal must accept."""
-    session.add(
-        SignalIntent(enrollment_id=enrollment_id, signal=signal, payload=payload, created_at=now, next_try_at=now)
-    )
+    session.add(_intent(enrollment_id, signal, payload, now=now))
+
+
+def _intent(enrollment_id: str, signal: str, payload: dict[str, object], *, now: datetime) -> SignalIntent:
+    return SignalIntent(enrollment_id=enrollment_id, signal=signal, payload=payload, created_at=now, next_try_at=now)
 
 
 def add_attempt_settled(session: AsyncSession, enrollment_id: str, attempt_id: str, *, now: datetime) -> None:

@@ -68,17 +68,32 @@ async def insert_new(
     return set(inserted.scalars())
 
 
+async def store_deliveries(session: AsyncSession, deliveries: Sequence[Delivery]) -> list[bool]:
+    """Keep the raw updates; False for each that was stored before, with all its effects."""
+    rows = [
+        {
+            "source": delivery.source,
+            "store_id": delivery.store_id,
+            "topic": delivery.topic,
+            "delivery_key": delivery.key,
+            "body": delivery.body,
+            "received_at": delivery.received_at,
+        }
+        for delivery in sorted(deliveries, key=lambda one: (one.source, one.key))
+    ]
+    # A key belongs to one source: WhatsApp's are digests of bodies, Shopify's are ids of its own.
+    stored = await insert_new(session, WebhookUpdate, rows, returning="delivery_key")
+    new = []
+    for delivery in deliveries:
+        new.append(delivery.key in stored)
+        stored.discard(delivery.key)
+    return new
+
+
 async def store_delivery(session: AsyncSession, delivery: Delivery) -> bool:
     """Keep the raw update; False when the same request was stored before, with all its effects."""
-    row = {
-        "source": delivery.source,
-        "store_id": delivery.store_id,
-        "topic": delivery.topic,
-        "delivery_key": delivery.key,
-        "body": delivery.body,
-        "received_at": delivery.received_at,
-    }
-    return bool(await insert_new(session, WebhookUpdate, [row], returning="id"))
+    (new,) = await store_deliveries(session, [delivery])
+    return new
 
 
 async def new_pieces(session: AsyncSession, keys: Iterable[str], *, now: datetime) -> set[str]:

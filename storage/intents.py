@@ -156,6 +156,21 @@ async def expand_broadcast(session: AsyncSession, *, now: datetime) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What Temporal has yet to accept. `oldest` is the age of the oldest, zero if there is none."""
+
+    pending: int
+    oldest: timedelta
+
+
+async def backlog(session: AsyncSession, *, now: datetime) -> Backlog:
+    """How much waits, and for how long at most."""
+    pending = select(func.count(), func.min(SignalIntent.created_at)).where(col(SignalIntent.settled_at).is_(None))
+    count, oldest = (await session.exec(pending)).one()
+    return Backlog(count, max(now - oldest, timedelta(0)) if oldest is not None else timedelta(0))
+
+
 async def next_try_at(session: AsyncSession) -> datetime | None:
     """When the earliest pending intent is due; None when nothing is pending."""
     earliest = select(func.min(SignalIntent.next_try_at)).where(col(SignalIntent.settled_at).is_(None))

@@ -5,12 +5,12 @@ from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, ExitReason, JourneyState
-from models.journey import JourneyDefinition
-from models.tables import Enrollment, Journey, JourneyVersion, Paced
+from models.enums import EnrollmentState, ExitReason, JourneyState, LeftOut
+from models.journey import JourneyDefinition, parse_definition_json
+from models.tables import Checkout, Conversation, Enrollment, Journey, JourneyVersion, Paced, WatchAnswer
 from storage.stores import required_id
 
 
@@ -21,7 +21,7 @@ class UnknownJourneyError(LookupError):
 @lru_cache(maxsize=512)
 def parse_definition(text: str) -> JourneyDefinition:
     """A version's definition; versions never change, so each is parsed once a process."""
-    return JourneyDefinition.model_validate_json(text)
+    return parse_definition_json(text)
 
 
 async def find_journey(session: AsyncSession, store_id: int, name: str) -> Journey:
@@ -122,26 +122,43 @@ class JourneySummary:
 async def summaries(session: AsyncSession, store_id: int) -> list[JourneySummary]:
     """Every journey of the store with its counts, computed from the rows."""
     journeys = (await session.exec(select(Journey).where(Journey.store_id == store_id).order_by(Journey.name))).all()
-    found = []
-    for journey in journeys:
-        journey_id = required_id(journey.id)
-        rows = await session.exec(
-            select(Enrollment.state, Enrollment.exit_reason, JourneyVersion.number, func.count())
-            .where(Enrollment.journey_id == journey_id, JourneyVersion.id == Enrollment.version_id)
-            .group_by(col(Enrollment.state), col(Enrollment.exit_reason), col(JourneyVersion.number))
+    return [await summary(session, journey) for journey in journeys]
+
+
+async def summary(session: AsyncSession, journey: Journey) -> JourneySummary:
+    """One journey with its counts, computed from the rows."""
+    journey_id = required_id(journey.id)
+    rows = await session.exec(
+        select(Enrollment.state, Enrollment.exit_reason, JourneyVersion.number, func.count())
+        .where(Enrollment.journey_id == journey_id, JourneyVersion.id == Enrollment.version_id)
+        .group_by(col(Enrollment.state), col(Enrollment.exit_reason), col(JourneyVersion.number))
+    )
+    by_state: dict[EnrollmentState, int] = dict.fromkeys(EnrollmentState, 0)
+    by_exit: dict[ExitReason, int] = dict.fromkeys(ExitReason, 0)
+    versions = dict.fromkeys(
+        await session.exec(select(JourneyVersion.number).where(JourneyVersion.journey_id == journey_id)), 0
+    )
+    for state, exit_reason, number, count in rows:
+        by_state[EnrollmentState(state)] += count
+        versions[number] += count
+        if exit_reason is not None:
+            by_exit[ExitReason(exit_reason)] += count
+    paced = (await session.exec(select(func.count()).select_from(Paced).where(Paced.journey_id == journey_id))).one()
+    paced += await _waiting_for_room(session, journey_id)
+    return JourneySummary(journey, versions, by_state, by_exit, paced)
+
+
+async def _waiting_for_room(session: AsyncSession, journey_id: int) -> int:
+    """How many silences and carts a watch has put off to a later day and are still what they were."""
+    query = (
+        select(func.count())
+        .select_from(WatchAnswer)
+        .outerjoin(Conversation, col(Conversation.id) == WatchAnswer.conversation_id)
+        .outerjoin(Checkout, col(Checkout.id) == WatchAnswer.checkout_id)
+        .where(
+            WatchAnswer.journey_id == journey_id,
+            WatchAnswer.outcome == LeftOut.PACED.value,
+            or_(Conversation.silent_since == WatchAnswer.since, Checkout.idle_since == WatchAnswer.since),
         )
-        by_state: dict[EnrollmentState, int] = dict.fromkeys(EnrollmentState, 0)
-        by_exit: dict[ExitReason, int] = dict.fromkeys(ExitReason, 0)
-        versions = dict.fromkeys(
-            await session.exec(select(JourneyVersion.number).where(JourneyVersion.journey_id == journey_id)), 0
-        )
-        for state, exit_reason, number, count in rows:
-            by_state[EnrollmentState(state)] += count
-            versions[number] += count
-            if exit_reason is not None:
-                by_exit[ExitReason(exit_reason)] += count
-        paced = (
-            await session.exec(select(func.count()).select_from(Paced).where(Paced.journey_id == journey_id))
-        ).one()
-        found.append(JourneySummary(journey, versions, by_state, by_exit, paced))
-    return found
+    )
+    return int((await session.exec(query)).one())

@@ -196,18 +196,8 @@ async def record_decisions(
     session: AsyncSession, launch: Launch, decisions: Sequence[Decision], *, now: datetime
 ) -> None:
     """Write outcomes into the launch's account, and into the customer's story where the answer is a new one."""
-    ids = [decision.customer_id for decision in decisions]
-    newest = (
-        select(func.max(EntryDecision.id))
-        .where(EntryDecision.journey_id == launch.journey_id, col(EntryDecision.customer_id).in_(ids))
-        .group_by(col(EntryDecision.customer_id))
-    )
-    latest = {
-        decision.customer_id: decision.outcome
-        for decision in await session.exec(select(EntryDecision).where(col(EntryDecision.id).in_(newest)))
-    }
-    connection = await session.connection()
     if decisions:
+        connection = await session.connection()
         await connection.execute(
             _OF_CUSTOMER.values(outcome=bindparam("outcome"), day=bindparam("day")),
             [
@@ -220,11 +210,34 @@ async def record_decisions(
                 for decision in decisions
             ],
         )
+    await append_decisions(session, launch.store_id, launch.journey_id, launch.version_id, decisions, now=now)
+
+
+async def append_decisions(
+    session: AsyncSession,
+    store_id: int,
+    journey_id: int,
+    version_id: int,
+    decisions: Sequence[Decision],
+    *,
+    now: datetime,
+) -> None:
+    """Write outcomes into the customers' stories where the answer is a new one."""
+    ids = [decision.customer_id for decision in decisions]
+    newest = (
+        select(func.max(EntryDecision.id))
+        .where(EntryDecision.journey_id == journey_id, col(EntryDecision.customer_id).in_(ids))
+        .group_by(col(EntryDecision.customer_id))
+    )
+    latest = {
+        decision.customer_id: decision.outcome
+        for decision in await session.exec(select(EntryDecision).where(col(EntryDecision.id).in_(newest)))
+    }
     news = [
         {
-            "store_id": launch.store_id,
-            "journey_id": launch.journey_id,
-            "version_id": launch.version_id,
+            "store_id": store_id,
+            "journey_id": journey_id,
+            "version_id": version_id,
             "customer_id": decision.customer_id,
             "at": now,
             "outcome": decision.outcome,
@@ -235,6 +248,7 @@ async def record_decisions(
         if decision.outcome not in PENDING and latest.get(decision.customer_id) != decision.outcome
     ]
     if news:
+        connection = await session.connection()
         await connection.execute(insert(cast("Table", EntryDecision.__table__)), news)  # type: ignore[attr-defined]
 
 

@@ -28,8 +28,10 @@ from models.tables import (
     TimelineEntry,
 )
 from policies.phone_forms import same_line
+from storage.chats import message_key
 from storage.journeys import latest_version, parse_definition
 from storage.stores import required_id
+from storage.subjects import NO_SUBJECT, Subject, subject_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Passage:
     notes: list[TimelineEntry] = field(default_factory=list)
     events: list[CustomerEvent] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
+    subject: Subject = NO_SUBJECT
 
     @property
     def bought_elsewhere(self) -> bool:
@@ -60,7 +63,30 @@ async def find_person(session: AsyncSession, store_id: int, phone: str) -> Custo
         select(Customer).where(Customer.store_id == store_id, col(Customer.phone).in_(same_line(phone)))
     )
     found = {customer.phone: customer for customer in rows}
-    return next((found[form] for form in same_line(phone) if form in found), None)
+    customer = next((found[form] for form in same_line(phone) if form in found), None)
+    if customer is not None and customer.merged_into_id is not None:
+        return await session.get(Customer, customer.merged_into_id)
+    return customer
+
+
+async def find_by_user_id(session: AsyncSession, store_id: int, user_id: str) -> Customer | None:
+    """The customer with that business-scoped user id of WhatsApp's."""
+    customer = (
+        await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.wa_user_id == user_id))
+    ).first()
+    if customer is not None and customer.merged_into_id is not None:
+        return await session.get(Customer, customer.merged_into_id)
+    return customer
+
+
+async def find_by_shop_id(session: AsyncSession, store_id: int, external_id: str) -> Customer | None:
+    """The customer with that number of the shop's."""
+    customer = (
+        await session.exec(select(Customer).where(Customer.store_id == store_id, Customer.external_id == external_id))
+    ).first()
+    if customer is not None and customer.merged_into_id is not None:
+        return await session.get(Customer, customer.merged_into_id)
+    return customer
 
 
 async def customer_of_workflow(session: AsyncSession, store_id: int, workflow_id: str) -> Customer | None:
@@ -84,8 +110,14 @@ async def passages(session: AsyncSession, customer_id: int) -> list[Passage]:
         .order_by(col(Enrollment.selected_at).desc(), col(Enrollment.id))
     )
     found = [
-        Passage(enrollment, journey, version.number, parse_definition(version.definition))
-        for enrollment, journey, version in rows
+        Passage(
+            enrollment,
+            journey,
+            version.number,
+            parse_definition(version.definition),
+            subject=await subject_of(session, enrollment),
+        )
+        for enrollment, journey, version in rows.all()
     ]
     by_id = {passage.enrollment.id: passage for passage in found}
     await _add_sends(session, by_id)
@@ -136,14 +168,28 @@ def _concerns(event: CustomerEvent, enrollment: Enrollment) -> bool:
 
 
 async def texts_of(session: AsyncSession, events: Sequence[CustomerEvent]) -> dict[int, str]:
-    """What customers wrote in these events, by the event's id, where WhatsApp's id of the message tells."""
-    by_wamid = {event.dedupe_key.rsplit(":", 1)[-1]: required_id(event.id) for event in events}
+    """What customers wrote in these events, by the event's id.
+
+    An event's key ends with the digest of its message's id, and both have the same moment.
+    """
+    by_message = {event.dedupe_key.rsplit(":", 1)[-1]: required_id(event.id) for event in events}
     rows = await session.exec(
-        select(ChatMessage.wamid, ChatMessage.text)
+        select(ChatMessage.wamid, ChatMessage.external_id, ChatMessage.text)
         .join(Conversation, col(Conversation.id) == ChatMessage.conversation_id)
-        .where(col(ChatMessage.inbound), col(ChatMessage.wamid).in_(by_wamid))
+        .where(
+            col(Conversation.customer_id).in_({event.customer_id for event in events}),
+            col(ChatMessage.at).in_({event.occurred_at for event in events}),
+            col(ChatMessage.inbound),
+            col(ChatMessage.text).is_not(None),
+        )
     )
-    return {by_wamid[wamid]: text for wamid, text in rows if wamid is not None and text is not None}
+    found = {}
+    for wamid, external_id, text in rows:
+        for message_id in (external_id, wamid):
+            event_id = by_message.get(message_key(message_id)) if message_id is not None else None
+            if event_id is not None and text is not None:
+                found[event_id] = text
+    return found
 
 
 @dataclass(frozen=True, slots=True)

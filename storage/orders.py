@@ -1,25 +1,32 @@
-"""Orders as the shop reports them, what they end, and the journey that they belong to."""
+"""Orders as the shop reports them, and what they end."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlmodel import and_, col, or_, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import AttemptStatus, EnrollmentState, EventKind, ExitReason, SendState
-from models.journey import FixedCoupon, JourneyDefinition
+from models.enums import EnrollmentState, EventKind, ExitReason
 from models.money import Money
-from models.tables import CouponIssue, Customer, Enrollment, JourneyVersion, Order, Send
-from policies.attribution import CouponUse, Receipt, attribute, counts
+from models.tables import Customer, Enrollment, Order
+from policies.attribution import counts
+from storage.attribution import attribute_orders
+from storage.checkouts import close_ordered, completion_of
 from storage.events import record_event
-from storage.journeys import parse_definition
+from storage.refunds import RefundFacts, find_order, lock_order_key, record_refund, refunded
 from storage.stores import required_id
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
-    """An order as the shop tells it, by webhook or by query."""
+    """An order as the shop tells it, by webhook or by query.
+
+    Attributes:
+        total: what is left of it after returns, in the shop's currency.
+        original: before returns and refunds; None where the source does not tell.
+        refunded: what was given back so far; None likewise.
+        checkout_token: of the checkout that it was made of.
+    """
 
     external_id: str
     ordered_at: datetime
@@ -29,6 +36,16 @@ class OrderFacts:
     cancelled_at: datetime | None = None
     financial_status: str | None = None
     discount_codes: tuple[str, ...] = field(default=())
+    original: Money | None = None
+    refunded: Money | None = None
+    checkout_token: str | None = None
+
+    @property
+    def left_minor(self) -> int:
+        """What the source itself says is left: the total, or less where money went back without a return."""
+        if self.original is None or self.refunded is None or self.refunded.currency != self.original.currency:
+            return self.total.minor
+        return min(self.total.minor, self.original.minor - self.refunded.minor)
 
 
 async def apply_order(
@@ -36,13 +53,9 @@ async def apply_order(
 ) -> Order:
     """Bring an order of a locked customer up to date, tell the running journey of a new one, and attribute it anew.
 
-    Older news than what is stored changes nothing, since webhooks come in any order.
+    Older news than what is stored changes nothing but what was not told yet, since webhooks come in any order.
     """
-    order = (
-        await session.exec(
-            select(Order).where(Order.store_id == customer.store_id, Order.external_id == facts.external_id)
-        )
-    ).first()
+    order = await find_order(session, customer.store_id, facts.external_id)
     if order is None:
         order = Order(
             store_id=customer.store_id,
@@ -54,25 +67,122 @@ async def apply_order(
             currency=facts.total.currency,
         )
         session.add(order)
-    elif facts.updated_at < order.updated_at:
+        await session.flush()
+        # A refund may be looking for this order at the same moment.
+        await lock_order_key(session, customer.store_id, facts.external_id)
+        _bring_up_to_date(order, facts)
+    elif _is_news(order, facts):
+        _bring_up_to_date(order, facts)
+    elif not _fill_in(order, facts):
         return order
+    await _compute_left(session, order)
+    if counts(order):
+        await _tell_journey(session, customer, order, received_at=received_at, source=source)
+    await _note_last_order(session, customer, order)
+    if not order.test:
+        await close_ordered(session, order)
+    await attribute_orders(session, required_id(customer.id))
+    return order
+
+
+async def apply_refund(session: AsyncSession, customer: Customer, order: Order, facts: RefundFacts) -> bool:
+    """Write a refund of a locked customer's order down and take it off; False when it is known already."""
+    if not await record_refund(session, order.store_id, facts):
+        return False
+    await _compute_left(session, order)
+    await _note_last_order(session, customer, order)
+    await attribute_orders(session, required_id(customer.id))
+    return True
+
+
+_PAYMENT = (None, "pending", "authorized", "partially_paid", "paid", "partially_refunded", "refunded", "voided")
+
+
+def _is_news(order: Order, facts: OrderFacts) -> bool:
+    """Whether the facts are the newer ones.
+
+    The shop's times are whole seconds, so that two different states may have one; then the further one stands, in
+    whatever order they come.
+    """
+    if facts.updated_at != order.updated_at:
+        return facts.updated_at > order.updated_at
+    told = (facts.cancelled_at is not None, _how_far(facts.financial_status), -facts.left_minor)
+    left = order.current_minor if order.current_minor is not None else order.total_minor
+    known = (order.cancelled_at is not None, _how_far(order.financial_status), -left)
+    return told >= known
+
+
+def _how_far(status: str | None) -> int:
+    word = status.casefold() if status is not None else None
+    return _PAYMENT.index(word) if word in _PAYMENT else 0
+
+
+def _bring_up_to_date(order: Order, facts: OrderFacts) -> None:
     order.updated_at = facts.updated_at
-    order.total_minor = facts.total.minor
+    order.current_minor = facts.left_minor
     order.currency = facts.total.currency
     order.test = facts.test
     order.cancelled_at = facts.cancelled_at
     order.financial_status = facts.financial_status
     order.discount_codes = list(facts.discount_codes)
+    if facts.original is not None:
+        order.original_minor = facts.original.minor
+    if facts.checkout_token is not None:
+        order.checkout_token = facts.checkout_token
+
+
+def _fill_in(order: Order, facts: OrderFacts) -> bool:
+    """Take from older news what newer news did not tell; whether there was anything."""
+    filled = False
+    if order.original_minor is None and facts.original is not None and facts.original.currency == order.currency:
+        order.original_minor = facts.original.minor
+        filled = True
+    if order.checkout_token is None and facts.checkout_token is not None:
+        order.checkout_token = facts.checkout_token
+        filled = True
+    return filled
+
+
+async def _compute_left(session: AsyncSession, order: Order) -> None:
+    """What is left of the order, with every refund that is known by now."""
+    left = order.current_minor if order.current_minor is not None else order.total_minor
+    if order.original_minor is not None:
+        left = min(left, order.original_minor - await refunded(session, order))
+    order.total_minor = max(0, left)
     await session.flush()
+
+
+async def _note_last_order(session: AsyncSession, customer: Customer, order: Order) -> None:
+    is_last = customer.last_order_external_id == order.external_id
     if counts(order):
-        await _tell_journey(session, customer, order, received_at=received_at, source=source)
-        if customer.last_order_at is None or order.ordered_at > customer.last_order_at:
-            customer.last_order_at = order.ordered_at
-            customer.last_order_external_id = order.external_id
-            customer.last_order_minor = order.total_minor
-            customer.last_order_currency = order.currency
-    await attribute_orders(session, required_id(customer.id))
-    return order
+        newer = customer.last_order_at is None or _age(order.ordered_at, order.external_id) > _age(
+            customer.last_order_at, customer.last_order_external_id
+        )
+        if newer or is_last:
+            _set_last_order(customer, order)
+        return
+    if not is_last:
+        return
+    # It stood and was cancelled or given back: the one before it is the last again.
+    earlier = (
+        await session.exec(
+            select(Order).where(Order.customer_id == customer.id, Order.external_id != order.external_id)
+        )
+    ).all()
+    standing = [one for one in earlier if counts(one)]
+    _set_last_order(customer, max(standing, key=lambda one: _age(one.ordered_at, one.external_id), default=None))
+
+
+def _age(at: datetime, external_id: str | None) -> tuple[datetime, int, str]:
+    """Orders by time, then by the shop's number (DESIGN section 7)."""
+    return at, len(external_id or ""), external_id or ""
+
+
+def _set_last_order(customer: Customer, order: Order | None) -> None:
+    customer.last_order_at = order.ordered_at if order is not None else None
+    customer.last_order_external_id = order.external_id if order is not None else None
+    customer.last_order_minor = order.total_minor if order is not None else None
+    customer.last_order_currency = order.currency if order is not None else None
 
 
 async def _tell_journey(
@@ -84,7 +194,11 @@ async def _tell_journey(
         )
     ).first()
     reason: ExitReason | None = None
-    if enrollment is not None:
+    # The completed checkout may have ended the journey already: one purchase, one exit event.
+    heard = await completion_of(session, order)
+    if heard is not None:
+        heard.order_id = order.id
+    if enrollment is not None and (heard is None or heard.enrollment_id != enrollment.id):
         if order.ordered_at >= enrollment.selected_at:
             reason = ExitReason.PURCHASED
         elif customer.last_order_at is not None and order.ordered_at > customer.last_order_at:
@@ -101,86 +215,3 @@ async def _tell_journey(
         dedupe_key=f"order:{order.external_id}",
         order_id=required_id(order.id),
     )
-
-
-async def attribute_orders(session: AsyncSession, customer_id: int) -> None:
-    """Compute anew which journey each of the customer's orders belongs to (DESIGN section 5).
-
-    Called whenever an order or a receipt changes, so that late receipts and refunds are taken into account.
-    """
-    passages = await _passages(session, customer_id)
-    if not passages:
-        return  # never in a journey: nothing to belong to
-    orders = (await session.exec(select(Order).where(Order.customer_id == customer_id))).all()
-    if not orders:
-        return
-    receipts, days = await _receipts(session, customer_id)
-    coupons = await _coupons(session, customer_id, passages)
-    for order in orders:
-        found = (
-            attribute(order.ordered_at, order.discount_codes, receipts, coupons, attribution_days=days)
-            if counts(order)
-            else None
-        )
-        order.attributed_by = found.by if found else None
-        order.attributed_journey_id = found.journey_id if found else None
-        order.attributed_enrollment_id = found.enrollment_id if found else None
-        order.attributed_send_id = found.send_id if found else None
-    await session.flush()
-
-
-async def _receipts(session: AsyncSession, customer_id: int) -> tuple[list[Receipt], dict[int, int]]:
-    rows = await session.exec(
-        select(Send, JourneyVersion.definition).where(
-            Send.customer_id == customer_id,
-            or_(
-                Send.state == SendState.ACCEPTED,
-                # Parked for want of a status, and then one came after all: it was received.
-                and_(col(Send.state) == SendState.PARKED, col(Send.received_at).is_not(None)),
-            ),
-            Enrollment.id == Send.enrollment_id,
-            JourneyVersion.id == Enrollment.version_id,
-        )
-    )
-    receipts: list[Receipt] = []
-    days: dict[int, int] = {}
-    for send, definition in rows:
-        at = send.received_at or send.settled_at
-        if at is not None:
-            receipts.append(Receipt(required_id(send.id), send.enrollment_id, send.journey_id, send.stage, at))
-            days[send.journey_id] = parse_definition(definition).attribution_days
-    return receipts, days
-
-
-async def _passages(session: AsyncSession, customer_id: int) -> list[tuple[Enrollment, JourneyDefinition]]:
-    rows = await session.exec(
-        select(Enrollment, JourneyVersion.definition).where(
-            Enrollment.customer_id == customer_id, JourneyVersion.id == Enrollment.version_id
-        )
-    )
-    return [(enrollment, parse_definition(definition)) for enrollment, definition in rows]
-
-
-async def _coupons(
-    session: AsyncSession, customer_id: int, passages: Sequence[tuple[Enrollment, JourneyDefinition]]
-) -> list[CouponUse]:
-    uses = []
-    personal = False
-    for enrollment, definition in passages:
-        coupon = definition.resolved_coupon()
-        if coupon is None or enrollment.state is EnrollmentState.CONTROL:
-            continue
-        if isinstance(coupon, FixedCoupon):
-            uses.append(CouponUse(enrollment.id, enrollment.journey_id, coupon.code, enrollment.entered_at, None))
-        else:
-            personal = True
-    if personal:
-        issues = await session.exec(select(CouponIssue).where(CouponIssue.customer_id == customer_id))
-        uses.extend(
-            CouponUse(issue.enrollment_id, issue.journey_id, issue.code, issue.valid_from, issue.valid_until)
-            for issue in issues
-        )
-    return uses
-
-
-RECEIVED = frozenset({AttemptStatus.DELIVERED, AttemptStatus.READ})

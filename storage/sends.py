@@ -1,16 +1,19 @@
 """Sends and their attempts: the draft, the claim that commits before the POST, and the record after it (promise 1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, insert, update
+from sqlalchemy import Table, bindparam, func, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import AttemptStatus, MessageAuthor, SendState, SkipReason
 from models.tables import ChatMessage, Conversation, Send, SendAttempt, Template, UnmatchedStatus
+from storage.chats import ensure_conversation, make_own
+from storage.engine import is_sqlite
 from storage.enrollments import EnrollmentFacts
 from storage.stores import required_id
 
@@ -20,11 +23,11 @@ SETTLED = (SendState.ACCEPTED, SendState.SKIPPED, SendState.PARKED)
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a stage will say: a template with its parameters, and a text for the open service window if there is one."""
+    """What a stage will say: a text for the open service window, a template with its parameters, or both."""
 
-    template_name: str
-    template_language: str
-    parameters: dict[str, str]
+    template_name: str | None = None
+    template_language: str | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
     coupon_code: str | None = None
     free_text: str | None = None
     written_by: str | None = None
@@ -80,7 +83,9 @@ def save_draft(send: Send, draft: Draft, *, now: datetime) -> None:
 # A claim and a chat line are written as rows rather than as objects: the session's bookkeeping costs more than they do.
 _SENDS = cast("Table", Send.__table__)  # type: ignore[attr-defined]
 _ATTEMPT = insert(cast("Table", SendAttempt.__table__))  # type: ignore[attr-defined]
-_CHAT_MESSAGE = insert(cast("Table", ChatMessage.__table__))  # type: ignore[attr-defined]
+_CHAT_MESSAGES = cast("Table", ChatMessage.__table__)  # type: ignore[attr-defined]
+_CHAT_MESSAGE_SQLITE = sqlite.insert(_CHAT_MESSAGES).on_conflict_do_nothing()
+_CHAT_MESSAGE_POSTGRES = postgresql.insert(_CHAT_MESSAGES).on_conflict_do_nothing()
 _CLAIM = (
     update(_SENDS)
     .where(_SENDS.c.id == bindparam("send_id"), _SENDS.c.attempt == bindparam("seen"), _SENDS.c.state.in_(CLAIMABLE))
@@ -178,30 +183,21 @@ async def template_of(session: AsyncSession, waba_id: str, name: str, language: 
 
 
 async def earlier_texts(session: AsyncSession, customer_id: int, *, limit: int = 20) -> list[str]:
-    """What was said to the customer lately, newest first, so that nothing is said twice."""
+    """What journeys have said to the customer lately, newest first, so that nothing is said twice.
+
+    A text that the model wrote is told without the words of the template that it went in.
+    """
     rows = await session.exec(
-        select(ChatMessage.text)
+        select(func.coalesce(Send.free_text, ChatMessage.text))
+        .select_from(ChatMessage)
         .join(Conversation, col(Conversation.id) == ChatMessage.conversation_id)
-        .where(Conversation.customer_id == customer_id, col(ChatMessage.inbound).is_(False))
+        .join(SendAttempt, col(SendAttempt.id) == ChatMessage.attempt_id, isouter=True)
+        .join(Send, col(Send.id) == SendAttempt.send_id, isouter=True)
+        .where(Conversation.customer_id == customer_id, ChatMessage.author == MessageAuthor.JOURNEY)
         .order_by(col(ChatMessage.at).desc())
         .limit(limit)
     )
     return [text for text in rows if text]
-
-
-async def ensure_conversation(session: AsyncSession, *, store_id: int, number_id: int, customer_id: int) -> int:
-    """The id of the customer's chat with a number, opened if it is their first word."""
-    found = (
-        await session.exec(
-            select(Conversation.id).where(Conversation.number_id == number_id, Conversation.customer_id == customer_id)
-        )
-    ).first()
-    if found is not None:
-        return found
-    conversation = Conversation(store_id=store_id, number_id=number_id, customer_id=customer_id)
-    session.add(conversation)
-    await session.flush()
-    return required_id(conversation.id)
 
 
 async def write_chat(
@@ -216,12 +212,13 @@ async def write_chat(
 ) -> None:
     """Put our message into the customer's chat, which is opened if there is none yet."""
     if conversation_id is None:
-        conversation_id = await ensure_conversation(
+        conversation = await ensure_conversation(
             session,
             store_id=required_id(facts.store.id),
             number_id=required_id(facts.number.id),
             customer_id=required_id(facts.customer.id),
         )
+        conversation_id = required_id(conversation.id)
     line = {
         "conversation_id": conversation_id,
         "wamid": attempt.wamid,
@@ -232,7 +229,11 @@ async def write_chat(
         "at": now,
         "attempt_id": attempt.id,
     }
-    await (await session.connection()).execute(_CHAT_MESSAGE, line)
+    insert_line = _CHAT_MESSAGE_SQLITE if is_sqlite(session) else _CHAT_MESSAGE_POSTGRES
+    written = await (await session.connection()).execute(insert_line, line)
+    if written.rowcount != 1 and attempt.wamid is not None:
+        # An echo of this very message was faster than our own record of it.
+        await make_own(session, {attempt.wamid: attempt.id}, text=text, kind=kind, now=now)
 
 
 _UNMATCHED = (

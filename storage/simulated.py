@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import AttemptStatus, EnrollmentState, ExitReason
@@ -16,6 +16,7 @@ from models.tables import (
     CustomerEvent,
     Enrollment,
     JourneyVersion,
+    JourneyWatch,
     Launch,
     LaunchCandidate,
     Order,
@@ -23,9 +24,12 @@ from models.tables import (
     Send,
     SendAttempt,
     Store,
+    WatchAnswer,
 )
 from policies.schedule import Whereabouts, zone_at
 from storage.journeys import parse_definition
+from storage.launches import CONTROL, ENTERED
+from storage.watches import DUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Standing:
     Attributes:
         waiting_for_ever: held with no time at which anything happens by itself.
         last_receipt_counts_until: the end of the last message's attribution window.
+        watching: whether a silence, or a cart, is on its way to become somebody's entry.
     """
 
     open: int
@@ -43,6 +48,7 @@ class Standing:
     sent: int
     waiting_for_ever: int
     last_receipt_counts_until: datetime | None
+    watching: bool
 
 
 async def standing(session: AsyncSession) -> Standing:
@@ -66,6 +72,7 @@ async def standing(session: AsyncSession) -> Standing:
         ).one(),
         waiting_for_ever=(await session.exec(endless)).one(),
         last_receipt_counts_until=last + timedelta(days=max(days)) if last is not None and days else None,
+        watching=(await session.exec(select(func.count()).where(col(JourneyWatch.next_at).is_not(None)))).one() > 0,
     )
 
 
@@ -81,9 +88,29 @@ async def considered_customers(session: AsyncSession) -> list[int]:
 
 
 async def outcomes(session: AsyncSession) -> Counter[str]:
-    """What was decided about the considered, over all launches."""
+    """What became of the considered, each counted once in each journey: win-backs' customers, conversations, carts."""
     rows = await session.exec(select(col(LaunchCandidate.outcome), func.count()).group_by(col(LaunchCandidate.outcome)))
-    return Counter({outcome or "undecided": count for outcome, count in rows})
+    counts = Counter({outcome or "undecided": count for outcome, count in rows})
+    return counts + await _outcomes_of_watches(session)
+
+
+async def _outcomes_of_watches(session: AsyncSession) -> Counter[str]:
+    """Of every conversation and cart that was due once: whether it ever entered, or was held out, or the last word."""
+    entered = await session.exec(
+        select(Enrollment.journey_id, Enrollment.conversation_id, Enrollment.checkout_id, Enrollment.state).where(
+            or_(col(Enrollment.conversation_id).is_not(None), col(Enrollment.checkout_id).is_not(None))
+        )
+    )
+    found: dict[tuple[int, int | None, int | None], str] = {}
+    for journey_id, conversation_id, checkout_id, state in entered:
+        key = (journey_id, conversation_id, checkout_id)
+        if state is not EnrollmentState.CONTROL:
+            found[key] = ENTERED
+        else:
+            found.setdefault(key, CONTROL)
+    for answer in await session.exec(select(WatchAnswer).where(WatchAnswer.outcome != DUE)):
+        found.setdefault((answer.journey_id, answer.conversation_id, answer.checkout_id), answer.outcome)
+    return Counter(found.values())
 
 
 async def exits(session: AsyncSession) -> Counter[tuple[ExitReason, bool]]:
@@ -154,6 +181,14 @@ async def attributed(session: AsyncSession) -> tuple[int, dict[str, Money]]:
         count += number
         revenue[currency] = Money(minor, currency)
     return count, revenue
+
+
+async def has_looked(session: AsyncSession, journey_id: int) -> bool:
+    """Whether the journey's watch has seen what there was when it began."""
+    looked = (
+        await session.exec(select(JourneyWatch.answered_until).where(JourneyWatch.journey_id == journey_id))
+    ).first()
+    return looked is not None
 
 
 async def is_launched(session: AsyncSession, launch_id: int) -> bool:

@@ -56,7 +56,7 @@ def _send_of_stage() -> Any:
     )
 
 
-_EARLIER, _OTHER = aliased(CustomerEvent), aliased(Send)
+_EARLIER, _OTHER, _TAKEN = aliased(CustomerEvent), aliased(Send), aliased(SendAttempt)
 _FIRST_EXIT_EVENT = (
     select(func.min(_EARLIER.id))
     .where(
@@ -74,6 +74,11 @@ _OTHER_MARKETING = (
         _OTHER.customer_id == Enrollment.customer_id,
         _OTHER.journey_id != Enrollment.journey_id,
         _OTHER.state == SendState.ACCEPTED,
+        # A free text went into a session that the customer had opened: it is a reply, and no marketing (DESIGN 5).
+        select(_TAKEN.id)
+        .where(_TAKEN.send_id == _OTHER.id, _TAKEN.number == _OTHER.attempt, col(_TAKEN.used_template))
+        .correlate(_OTHER)
+        .exists(),
     )
     .correlate(Enrollment)
     .scalar_subquery()

@@ -20,11 +20,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import AttemptStatus, EventKind, ExitReason, SendState
 from models.tables import Customer, Order, Send, SendAttempt, UnmatchedStatus
 from policies.whatsapp_reactions import Reaction, reaction_for
+from storage.attribution import attribute_orders
+from storage.chats import make_own
 from storage.customers import lock_customer
 from storage.engine import is_sqlite
 from storage.events import add_attempt_settled, record_event
 from storage.opt_outs import OptOutSource, opt_out
-from storage.orders import attribute_orders
 from storage.sends import record_failed, settle, take_unmatched
 from storage.stores import required_id
 
@@ -120,16 +121,17 @@ async def apply(
         MatchedMeanwhileError: an unmatched one has got its attempt since it was looked for.
     """
     rows = await _load(session, matched.attempts)
-    learnt = await _learn_wamids(session, rows, matched.attempts)
+    learnt = await _learn_wamids(session, rows, matched.attempts, now=received_at)
     await _lock_wamids(session, learnt.keys() | {piece.wamid for piece in matched.unmatched})
     kept = await _take_kept(session, learnt)
     changed: set[int] = set()
     for attempt, send in rows:
         for piece in (*kept.get(attempt.id, ()), *matched.attempts[attempt.id]):
-            if _merge(attempt, piece):
+            counts = _merge(attempt, piece)
+            if counts:
                 _settle(session, send, attempt, piece, received_at=received_at)
                 changed |= _note_receipt(send, piece)
-                await _react(session, customers[send.customer_id], piece, received_at=received_at)
+            await _react(session, customers[send.customer_id], piece, counts=counts, received_at=received_at)
     await session.flush()
     await _attribute(session, changed)
     await _keep(session, matched.unmatched)
@@ -194,7 +196,8 @@ def _merge(attempt: SendAttempt, piece: StatusPiece) -> bool:
     if attempt.status is AttemptStatus.FAILED:
         if reached not in _ARRIVED:
             return False
-        attempt.status = reached
+        # It arrived on another of the person's devices; whichever was reported first, no failure is left.
+        attempt.status, attempt.failed_at, attempt.error_code = reached, None, None
     elif _RANK[reached] > _RANK[attempt.status]:
         attempt.status = reached
     attempt.accepted_at = attempt.accepted_at or piece.at
@@ -227,7 +230,10 @@ def _note_receipt(send: Send, piece: StatusPiece) -> set[int]:
     return set()
 
 
-async def _react(session: AsyncSession, customer: Customer, piece: StatusPiece, *, received_at: datetime) -> None:
+async def _react(
+    session: AsyncSession, customer: Customer, piece: StatusPiece, *, counts: bool, received_at: datetime
+) -> None:
+    """What a failure says of the person; that they stopped us holds also where the message itself arrived."""
     if piece.report is not Report.FAILED:
         return
     match reaction_for(piece.error_code, None, 0, False):  # noqa: FBT003 - a status has no such field
@@ -240,7 +246,7 @@ async def _react(session: AsyncSession, customer: Customer, piece: StatusPiece, 
                 received_at=received_at,
                 dedupe_key=f"whatsapp:{piece.dedupe_key}",
             )
-        case Reaction.RECIPIENT_PERMANENT:
+        case Reaction.RECIPIENT_PERMANENT if counts:
             await record_event(
                 session,
                 customer,
@@ -267,7 +273,11 @@ async def _attribute(session: AsyncSession, customer_ids: Collection[int]) -> No
 
 
 async def _learn_wamids(
-    session: AsyncSession, rows: Iterable[tuple[SendAttempt, Send]], pieces: Mapping[str, Sequence[StatusPiece]]
+    session: AsyncSession,
+    rows: Iterable[tuple[SendAttempt, Send]],
+    pieces: Mapping[str, Sequence[StatusPiece]],
+    *,
+    now: datetime,
 ) -> dict[str, SendAttempt]:
     """Store message ids that the callback data told us before our own record did."""
     learnt: dict[str, SendAttempt] = {}
@@ -283,6 +293,7 @@ async def _learn_wamids(
     for wamid, attempt in learnt.items():
         attempt.wamid = wamid
     await session.flush()
+    await make_own(session, {wamid: attempt.id for wamid, attempt in learnt.items()}, now=now)
     return learnt
 
 

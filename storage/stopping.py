@@ -1,17 +1,20 @@
 """Ending a journey for everybody in it, or for one person: in pages, under the customers' locks, safe to repeat."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, EventKind, ExitReason, JourneyState, LaunchState
+from models.enums import EnrollmentState, EventKind, ExitReason, JourneyKind, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch, Paced
 from storage.customers import lock_customer
+from storage.engine import Database
 from storage.events import record_event
+from storage.journeys import journey_of
 from storage.stores import required_id
+from storage.watches import read_all_again, wake_watch
 
 _AT_ONCE = 100
 _RUNS = (
@@ -28,6 +31,26 @@ async def count_running(session: AsyncSession, journey_id: int) -> int:
     """How many are in the journey and will hear from it unless it is stopped."""
     query = select(func.count()).where(Enrollment.journey_id == journey_id, col(Enrollment.state).in_(_RUNS))
     return (await session.exec(query)).one()
+
+
+async def stop_everybody(
+    database: Database, journey_id: int, *, reason: str, clock: Callable[[], datetime]
+) -> tuple[int, int]:
+    """End the journey for everybody in it, in transactions of a page each; run again, it goes on where it was cut off.
+
+    Returns:
+        How many running enrollments were told now, and how many customers were taken off later days.
+    """
+    async with database.write() as session:
+        unpaced = await close_entry(session, await journey_of(session, journey_id), reason=reason, now=clock())
+    told, after = 0, 0
+    while True:
+        async with database.write() as session:
+            count, following = await stop_page(session, journey_id, after=after, now=clock())
+        told += count
+        if following is None:
+            return told, unpaced
+        after = following
 
 
 async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, now: datetime) -> int:
@@ -47,6 +70,9 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
         .execution_options(synchronize_session=False)
     )
     removed = await session.exec(delete(Paced).where(col(Paced.journey_id) == journey.id))
+    await wake_watch(session, required_id(journey.id), now=now)
+    if journey.kind is JourneyKind.FOLLOW_UP:
+        await read_all_again(session, journey.store_id, now=now)
     return int(removed.rowcount)
 
 

@@ -142,6 +142,7 @@ async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher) -
     number.verify_token_secret = cipher.encrypt(new.whatsapp_verify_token)
     number.endpoint = new.whatsapp_endpoint
     number.credential_ok = shop.credential_ok = True
+    shop.uninstalled_at = None
     kept = [
         secret
         for secret in shop.webhook_secrets[:1]
@@ -216,6 +217,13 @@ async def find_store(session: AsyncSession, slug: str | None) -> StoreParts:
     return stores[0]
 
 
+async def shop_answers(session: AsyncSession, shop_id: int) -> None:
+    """The shop takes our token: an app that was removed is back. The health watch releases whoever waits for it."""
+    shop = await session.get(Shop, shop_id)
+    if shop is not None:
+        shop.credential_ok, shop.uninstalled_at = True, None
+
+
 async def number_of(session: AsyncSession, phone_number_id: str) -> Number | None:
     """The number with Meta's id, if it is one of ours."""
     return (await session.exec(select(Number).where(col(Number.phone_number_id) == phone_number_id))).first()
@@ -228,4 +236,9 @@ def holdout_salt(store: Store, cipher: Cipher) -> bytes:
 
 def suppression_key(store: Store, cipher: Cipher) -> bytes:
     """The key of the store's suppression hashes."""
-    return derive(cipher.decrypt(store.salt_secret), "suppression")
+    return suppression_key_from(cipher.decrypt(store.salt_secret))
+
+
+def suppression_key_from(salt: str) -> bytes:
+    """The same for a salt that is open already."""
+    return derive(salt, "suppression")

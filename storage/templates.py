@@ -38,7 +38,7 @@ async def mirror(session: AsyncSession, waba_id: str, found: Sequence[TemplateFa
             )
             session.add(row)
         row.status = facts.status
-        row.category = facts.category
+        row.category, row.category_at = facts.category, now
         row.named_variables = facts.named_variables
         row.variables = list(facts.variables)
         row.copy_code_index = facts.copy_code_index

@@ -13,7 +13,7 @@ from sqlalchemy import inspect
 from sqlmodel import SQLModel, select
 
 from models.enums import ConsentState, EnrollmentState, SendState
-from models.journey import JourneyDefinition
+from models.journey import WinBack
 from models.tables import Customer, CustomerEvent, Enrollment, Send, SendAttempt, SignalIntent
 from storage.customers import lock_customer
 from storage.engine import Database
@@ -32,7 +32,7 @@ SHOP_SECRET = "shop-secret"
 VERIFY_TOKEN = "verify-token"
 PHONE = "+447700900123"
 
-DEFINITION = JourneyDefinition.model_validate(
+DEFINITION = WinBack.model_validate(
     {
         "name": "lapsed-60-days",
         "kind": "win_back",

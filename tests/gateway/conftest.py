@@ -9,6 +9,7 @@ import pytest
 
 from gateway.app import GatewaySettings, create_app
 from storage.engine import Database
+from tests.gateway.staff import Staff, gateway, staff_of
 from tests.worlds import World, make_world, shopify_headers, whatsapp_headers
 
 
@@ -38,3 +39,12 @@ async def door(database: Database) -> AsyncIterator[Door]:
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         yield Door(client, world)
+
+
+@pytest.fixture
+async def staff(database: Database) -> AsyncIterator[Staff]:
+    """Callers of the staff API of a world with one store, on each kind of database."""
+    world = await make_world(database)
+    transport = httpx.ASGITransport(app=gateway(world))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        yield await staff_of(world, client)

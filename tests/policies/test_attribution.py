@@ -21,6 +21,8 @@ class Order:
     test: bool = False
     cancelled_at: datetime | None = None
     financial_status: str | None = "PAID"
+    original_minor: int | None = 2500
+    total_minor: int = 2500
 
 
 def receipt(ago: timedelta, *, send: int = 1, journey: int = 1, stage: int = 0) -> Receipt:
@@ -141,6 +143,10 @@ def test_no_later_message_in_the_window_exists(receipts: list[Receipt]) -> None:
         (Order(financial_status="voided"), False),
         (Order(test=True), False),
         (Order(cancelled_at=ORDERED), False),
+        (Order(total_minor=100), True),
+        (Order(total_minor=0), False),
+        (Order(original_minor=0, total_minor=0), True),
+        (Order(original_minor=None, total_minor=0), True),
     ],
 )
 def test_tests_cancellations_and_refunds_do_not_count(order: Order, expected: bool) -> None:  # noqa: FBT001 - a table

@@ -23,3 +23,11 @@ def test_a_stop_word_in_a_sentence_is_none(text: str | None) -> None:
 def test_the_table_is_plain() -> None:
     """Every word of the table is found by its own plain form."""
     assert all(is_stop(word) for word in STOP_WORDS)
+
+
+def test_a_store_may_add_words_of_its_own() -> None:
+    """A word that the table does not know counts where the store says so, in any writing, and nowhere else."""
+    assert is_stop("ABMELDEN!", ("abmelden", "\u00a1ya basta!"))
+    assert is_stop("ya basta", ("abmelden", "\u00a1ya basta!"))
+    assert not is_stop("abmelden")
+    assert not is_stop("...", ("!",))

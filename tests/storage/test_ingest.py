@@ -18,17 +18,15 @@ from storage.customers import lock_customer
 from storage.enrollments import enrollment_facts
 from storage.events import first_exit_event
 from storage.ingest import Delivery
-from storage.ingest_orders import OrderPiece, ingest_shopify
-from storage.ingest_whatsapp import (
-    MessagePiece,
-    PreferencePiece,
-    TemplatePiece,
-    WhatsAppPieces,
-    ingest_whatsapp,
-)
+from storage.ingest_accounts import TemplatePiece
+from storage.ingest_messages import MessagePiece, PreferencePiece
+from storage.ingest_shopify import ingest_shopify
+from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.orders import OrderFacts
 from storage.people import Address
 from storage.sends import claim, ensure_send
+from storage.shop_pieces import OrderPiece
+from storage.shoppers import Shopper
 from storage.statuses import Report, StatusPiece
 from tests.worlds import NOON, PHONE, WABA, World, later
 
@@ -194,12 +192,14 @@ async def test_orders_of_one_customer_at_once_are_all_counted(world: World) -> N
 
     def order(number: int) -> OrderPiece:
         facts = OrderFacts(str(number), later(minutes=number), later(minutes=number), Money(100, "USD"))
-        return OrderPiece(world.store_id, "77", PHONE, facts)
+        return OrderPiece(Shopper(world.store_id, "77", PHONE), facts)
 
     await asyncio.gather(
         *(
             ingest_shopify(
-                world.database, Delivery("shopify", "orders/create", f"o{number}", "{}", NOON), order(number)
+                world.database,
+                Delivery("shopify", "orders/create", f"o{number}", "{}", NOON, world.store_id),
+                order(number),
             )
             for number in range(10)
         )

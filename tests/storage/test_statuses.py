@@ -9,10 +9,12 @@ from models.money import Money
 from models.tables import Customer, Order, Send, SendAttempt, SignalIntent, UnmatchedStatus
 from storage.customers import lock_customer
 from storage.ingest import Delivery
-from storage.ingest_orders import OrderPiece, ingest_shopify
+from storage.ingest_shopify import ingest_shopify
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.orders import OrderFacts
 from storage.sends import record_accepted
+from storage.shop_pieces import OrderPiece
+from storage.shoppers import Shopper
 from storage.statuses import Report, StatusPiece, apply_kept_statuses
 from tests.worlds import NOON, World, later
 
@@ -215,8 +217,22 @@ async def test_a_late_receipt_attributes_the_order(world: World) -> None:
     enrollment = await world.enroll(customer)
     attempt = await world.claim(enrollment)
     facts = OrderFacts("1001", later(hours=2), later(hours=2), Money(2500, "USD"))
-    order = OrderPiece(world.store_id, "77", None, facts)
-    await ingest_shopify(world.database, Delivery("shopify", "orders/create", "w", "{}", later(hours=2)), order)
+    order = OrderPiece(Shopper(world.store_id, "77"), facts)
+    delivery = Delivery("shopify", "orders/create", "w", "{}", later(hours=2), world.store_id)
+    await ingest_shopify(world.database, delivery, order)
     assert [row.attributed_enrollment_id for row in await world.rows(Order)] == [None]
     await take(world, piece(world, Report.DELIVERED, attempt=attempt, at=later(hours=1)))
     assert [row.attributed_enrollment_id for row in await world.rows(Order)] == [enrollment]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+async def test_a_message_that_arrived_has_not_failed(world: World, *, turned: bool) -> None:
+    """Whichever is reported first no failure is left, but that the person stopped us is heard all the same."""
+    _, attempt = await claimed(world, state=SendState.ACCEPTED)
+    reports = [piece(world, Report.FAILED, attempt=attempt, code=131050), piece(world, Report.READ, attempt=attempt)]
+    for one in reversed(reports) if turned else reports:
+        await take(world, one)
+    row, _ = await world.attempt(attempt)
+    assert (row.status, row.failed_at, row.error_code) == (AttemptStatus.READ, None, None)
+    [customer] = await world.rows(Customer)
+    assert customer.opted_out_at == NOON

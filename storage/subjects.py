@@ -1,0 +1,74 @@
+"""What an enrollment is about beyond its customer: the conversation that went silent, or the checkout left behind.
+
+A win-back has neither and pays no statement for it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import SendState
+from models.tables import Checkout, Conversation, Customer, Enrollment, Send
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The conversation of a follow-up, the checkout of a cart journey, neither of a win-back."""
+
+    conversation: Conversation | None = None
+    checkout: Checkout | None = None
+
+
+_TICK = timedelta(seconds=1)
+"""WhatsApp's times of messages have no fractions: a reply may seem to be older than what it answers."""
+
+NO_SUBJECT: Final = Subject()
+
+
+async def subject_of(session: AsyncSession, enrollment: Enrollment) -> Subject:
+    """The enrollment's subject as it is now."""
+    conversation, checkout = None, None
+    if enrollment.conversation_id is not None:
+        conversation = await session.get(Conversation, enrollment.conversation_id, populate_existing=True)
+    if enrollment.checkout_id is not None:
+        checkout = await session.get(Checkout, enrollment.checkout_id, populate_existing=True)
+    return Subject(conversation, checkout)
+
+
+async def own_word_since(
+    session: AsyncSession, enrollment: Enrollment, conversation: Conversation, stage: int
+) -> datetime | None:
+    """When our side last wrote by itself, if that was after the delay of this stage began; else None.
+
+    The first stage's delay is the silence that the enrollment entered for, later ones count from the settlement of the
+    stage before.
+    """
+    spoke_at = conversation.silent_since
+    if spoke_at is None:
+        return None
+    if stage == 0:
+        return spoke_at if conversation.last_spoken_key != enrollment.entry_key else None
+    settled_at = (
+        await session.exec(
+            select(Send.settled_at).where(
+                Send.enrollment_id == enrollment.id, Send.stage == stage - 1, Send.occurrence == 0
+            )
+        )
+    ).first()
+    return spoke_at if settled_at is None or spoke_at > settled_at else None
+
+
+async def sent_in_a_row(session: AsyncSession, enrollment: Enrollment, customer: Customer) -> int:
+    """How many messages of the enrollment's journey the customer has got since they last wrote."""
+    accepted = select(func.count(col(Send.id))).where(
+        Send.customer_id == enrollment.customer_id,
+        Send.journey_id == enrollment.journey_id,
+        Send.state == SendState.ACCEPTED,
+    )
+    if customer.last_inbound_at is not None:
+        accepted = accepted.where(col(Send.settled_at) >= customer.last_inbound_at + _TICK)
+    return (await session.exec(accepted)).one()
