@@ -37,6 +37,8 @@ async def coupon_for(services: Services, facts: EnrollmentFacts, *, now: datetim
         return None
     if isinstance(coupon, FixedCoupon):
         return CouponValue(coupon.code)
+    if not (facts.customer.external_id or "").isdecimal():
+        return None  # met on WhatsApp only: the shop has no account that a code of their own could be for
     async with services.database.read() as session:
         issued = await coupon_of(session, facts.enrollment.id)
     if issued is None:

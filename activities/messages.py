@@ -21,7 +21,7 @@ class Outgoing:
 
     to: str | None
     recipient: str | None
-    template_name: str
+    template_name: str | None
     template_language: str
     parameters: dict[str, str]
     named: bool
@@ -33,12 +33,17 @@ class Outgoing:
     @property
     def uses_template(self) -> bool:
         """Whether it goes as a template."""
-        return self.free_text is None
+        return self.free_text is None and self.template_name is not None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether there is only a free text and the window for it is closed."""
+        return self.free_text is None and self.template_name is None
 
     @property
     def kind(self) -> str:
         """WhatsApp's type of the message."""
-        return "template" if self.uses_template else "text"
+        return "text" if self.free_text is not None else "template"
 
     def fits(self) -> bool:
         """Whether WhatsApp's format allows the message at all."""
@@ -56,6 +61,8 @@ class Outgoing:
         """
         if self.free_text is not None:
             return text_message(body=self.free_text, to=self.to, recipient=self.recipient, callback_data=attempt_id)
+        if self.template_name is None:
+            raise ValueError("there is neither a text nor a template")
         values = self.parameters if self.named else [self.parameters[key] for key in sorted(self.parameters, key=int)]
         return template_message(
             template=self.template_name,
@@ -77,7 +84,7 @@ def outgoing(facts: EnrollmentFacts, send: Send, template: Template | None, *, n
     return Outgoing(
         to=facts.customer.phone,
         recipient=None if facts.customer.phone else facts.customer.wa_user_id,
-        template_name=send.template_name or "",
+        template_name=send.template_name,
         template_language=send.template_language or "",
         parameters=send.parameters,
         named=template is not None and template.named_variables,

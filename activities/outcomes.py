@@ -4,12 +4,12 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import HoldReason, SendState, SkipReason
+from models.enums import EnrollmentState, HoldReason, SendState, SkipReason
 from models.orchestration import StageResult, StageStep
 from models.tables import Send
 from models.verdicts import Hold
 from policies.schedule import due_after
-from storage.enrollments import EnrollmentFacts, note_skip, set_holding, set_waiting
+from storage.enrollments import RESTARTED, EnrollmentFacts, note, note_skip, set_holding, set_waiting
 from storage.sends import settle
 
 _PATIENT = frozenset({HoldReason.HOURS, HoldReason.JOURNEY_PAUSED, HoldReason.APPROVAL})
@@ -55,6 +55,17 @@ def hold_stage(
         hold_until=hold.until,
         technical=hold.reason not in _PATIENT,
     )
+
+
+def restart_stage(
+    session: AsyncSession, facts: EnrollmentFacts, stage: int, due_at: datetime, *, now: datetime
+) -> StageResult:
+    """Let the stage's delay begin again, because our own side has written in the meantime."""
+    enrollment = facts.enrollment
+    if (enrollment.state, enrollment.due_at) != (EnrollmentState.WAITING, due_at):  # else it is a repeated activity
+        note(session, enrollment.id, what=RESTARTED, reason=None, stage=stage, at=now)
+    set_waiting(enrollment, stage=stage, due_at=due_at, stages=len(facts.definition.stages))
+    return StageResult(step=StageStep.LATER, due_at=due_at)
 
 
 def hold_key(facts: EnrollmentFacts, send: Send, reason: HoldReason) -> str | None:

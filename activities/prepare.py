@@ -1,5 +1,6 @@
 """The first step of a due stage: has the customer bought, may the journey go on, and what will be said."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,6 +12,7 @@ from activities.errors import is_closed_door, to_application_error
 from activities.outcomes import finished_send, hold_stage, shop_key, skip_stage
 from activities.purchases import purchases_of
 from activities.services import Services, started_at
+from activities.subjects import asked_of_subject
 from models.enums import ExitReason, HoldReason, SkipReason
 from models.journey_rules import uses
 from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
@@ -19,12 +21,14 @@ from models.tables import CustomerEvent
 from models.verdicts import Hold
 from policies.message_text import VariableMissing, render
 from policies.schedule import window_end
+from policies.windows import service_window_open
 from providers.errors import ProviderError
 from storage.enrollments import EnrollmentFacts, close_enrollment, enrollment_facts, locked_facts
 from storage.events import first_exit_event
 from storage.orders import OrderFacts, apply_order
-from storage.sends import SETTLED, Draft, save_draft, template_of
+from storage.sends import CLAIMABLE, SETTLED, Draft, save_draft, template_of
 from storage.stages import StageFacts, locked_stage, stage_send
+from storage.subjects import Subject, subject_of
 
 _SOURCE = "shopify_check"
 
@@ -59,10 +63,22 @@ class PrepareActivities:
             )
             if notice is not None:
                 return StageResult(step=StageStep.EXIT, exit=notice)
-            return self._draft(session, scene, ask, coupon, now=now)
+            subject = await subject_of(session, facts.enrollment)
+            if scene.send is None or scene.send.state in CLAIMABLE:
+                asked = await asked_of_subject(session, facts, subject, ask, now=now)
+                if asked is not None:
+                    return asked
+            return self._draft(session, scene, subject, ask, coupon, now=now)
 
     def _draft(
-        self, session: AsyncSession, scene: StageFacts, ask: StageRef, coupon: CouponValue | None, *, now: datetime
+        self,
+        session: AsyncSession,
+        scene: StageFacts,
+        subject: Subject,
+        ask: StageRef,
+        coupon: CouponValue | None,
+        *,
+        now: datetime,
     ) -> StageResult:
         facts = scene.enrollment
         send = stage_send(session, scene, ask.stage, ask.occurrence)
@@ -73,10 +89,13 @@ class PrepareActivities:
         closes_at = window_end(facts.definition, facts.where, now)
         if ask.keep_text and send.drafted_at is not None:
             return StageResult(step=StageStep.READY, closes_at=closes_at)
+        if message.template is None and not service_window_open(facts.customer.last_inbound_at, now):
+            # No text could leave: nobody is asked to write one.
+            return skip_stage(session, facts, send, SkipReason.WINDOW_CLOSED, now=now)
         if message.ai is not None:
             return StageResult(step=StageStep.COMPOSE, closes_at=closes_at)
         try:
-            values = values_for(facts, coupon)
+            values = values_for(facts, subject, coupon)
             save_draft(send, stage_draft(facts, ask.stage, values, coupon), now=now)
         except VariableMissing:
             return skip_stage(session, facts, send, SkipReason.VARIABLE_MISSING, now=now)
@@ -116,20 +135,8 @@ def stage_draft(facts: EnrollmentFacts, stage: int, values: dict[str, str | None
         VariableMissing: a variable has neither a value nor a default.
     """
     message = facts.definition.stages[stage].message
-    if message.template is None:
-        msg = "a win-back message without a template passed validation"
-        raise AssertionError(msg)
     draft = template_draft(message.template, values, coupon)
-    if message.text is None:
-        return draft
-    return Draft(
-        template_name=draft.template_name,
-        template_language=draft.template_language,
-        parameters=draft.parameters,
-        coupon_code=draft.coupon_code,
-        free_text=render(message.text, values),
-        written_by=draft.written_by,
-    )
+    return replace(draft, free_text=render(message.text, values)) if message.text is not None else draft
 
 
 async def _needs_coupon(session: AsyncSession, facts: EnrollmentFacts, stage: int) -> bool:

@@ -58,7 +58,9 @@ async def react(
         case Reaction.TEMPLATE_DEAD | Reaction.REQUEST_BUG:
             return skip_stage(session, facts, send, SkipReason.TEMPLATE_DEAD, now=now)
         case Reaction.SENDER_PAUSED:
-            facts.number.paused_reason, facts.number.paused_until = "refused", now + _DAY
+            if not (facts.number.paused_reason or "").startswith("account:"):
+                # What Meta has told of the whole account is known better, and may last longer.
+                facts.number.paused_reason, facts.number.paused_until = "refused", now + _DAY
             return hold_stage(
                 session,
                 facts,

@@ -11,6 +11,8 @@ from activities.journey import JourneyActivities
 from activities.prepare import PrepareActivities
 from activities.send import SendActivities
 from activities.services import Services
+from activities.upkeep import UpkeepActivities
+from activities.watch import WatchActivities
 
 Activity = Callable[..., Any]
 
@@ -37,6 +39,7 @@ def activity_set(services: Services) -> ActivitySet:
     journey, audience = JourneyActivities(services), AudienceActivities(services)
     prepare, send = PrepareActivities(services), SendActivities(services)
     compose, health = ComposeActivities(services), HealthActivities(services)
+    watch, upkeep = WatchActivities(services), UpkeepActivities(services)
     return ActivitySet(
         main=[
             journey.load_plan,
@@ -51,8 +54,15 @@ def activity_set(services: Services) -> ActivitySet:
             audience.next_day,
             audience.start_entrants,
             health.check_store,
+            watch.look,
         ],
-        shop=[audience.select_page, audience.enter_paced, prepare.prepare_stage, prepare.check_and_conclude],
+        shop=[
+            audience.select_page,
+            audience.enter_paced,
+            prepare.prepare_stage,
+            prepare.check_and_conclude,
+            upkeep.keep_up,
+        ],
         whatsapp=[send.send_message, send.settle_unknown],
         llm=[compose.compose_stage],
     )

@@ -14,7 +14,7 @@ from activities.errors import to_application_error
 from activities.people import person_of
 from activities.services import Services
 from models.enums import JourneyState, LaunchState, LeftOut
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, WinBack
 from models.tables import Journey, Launch, Paced
 from policies.calendar import local_date, start_of_local_day
 from policies.eligibility import evaluate, first_failure
@@ -56,6 +56,14 @@ class _Scene:
         return self.launch.state is not LaunchState.FAILED
 
     @property
+    def win_back(self) -> WinBack:
+        """The definition; customers of the other kinds enter one by one and are never selected."""
+        if not isinstance(self.definition, WinBack):
+            msg = f"a journey of kind {self.definition.kind} has no audience to select"
+            raise AssertionError(msg)  # noqa: TRY004 - a fault of the program, as nothing selects for these
+        return self.definition
+
+    @property
     def enrolls(self) -> bool:
         """Whether somebody may be enrolled."""
         return self.launch.state is LaunchState.STARTING and self.journey.state is JourneyState.ACTIVE
@@ -65,7 +73,7 @@ class _Scene:
         failed = first_failure(
             evaluate(
                 who.candidate,
-                self.definition,
+                self.win_back,
                 now=now,
                 zone=self.zone,
                 entry_key=who.entry_key,
@@ -82,7 +90,7 @@ class _Scene:
             salt=self.holdout_salt,
             journey=self.journey.name,
             customer=who.customer.external_id or f"#{who.customer.id}",
-            control_percent=self.definition.audience.control_percent,
+            control_percent=self.definition.control_percent,
         )
 
 
@@ -114,7 +122,7 @@ class Selection:
             scene = await self._scene(session, launch_id)
         if not scene.wanted:
             return 0, None
-        audience = scene.definition.audience
+        audience = scene.win_back.audience
         access = self._services.shop_access(scene.parts.shop)
         try:
             page = await self._services.shopify.lapsed_customers(

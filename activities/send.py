@@ -18,6 +18,7 @@ from activities.outcomes import finished_send, finished_stage, hold_key, hold_st
 from activities.prepare import notice_of
 from activities.reactions import react
 from activities.services import Services, started_at
+from activities.subjects import asked_of_subject
 from models.enums import (
     WITHDRAWN_CONSENT,
     AttemptStatus,
@@ -31,6 +32,7 @@ from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
 from models.tables import Number, Send
 from models.verdicts import Exit, Hold, Proceed, SkipStage
 from policies.guards import ClaimFacts, before_claim
+from policies.phones import is_us_number
 from policies.schedule import sending_hours, zone_at
 from policies.whatsapp_reactions import Reaction, reaction_for
 from providers.errors import BadAnswer, CredentialRefused, NotSent, OutcomeUnknown, ProviderError, Rejected, Throttled
@@ -50,7 +52,10 @@ from storage.sends import (
 from storage.stages import AttemptFacts, StageFacts, locked_attempt, locked_stage
 from storage.statuses import apply_kept_statuses
 from storage.stores import required_id
+from storage.subjects import subject_of
 
+_MARKETING = "MARKETING"
+"""Meta's word for a template's category."""
 _MOST_QUICK_TRIES = 6
 _SLOW_TRY = timedelta(minutes=15)
 
@@ -113,7 +118,7 @@ class SendActivities:
         async with self._services.database.write() as session:
             scene = await locked_stage(session, ask.enrollment_id, ask.stage, ask.occurrence)
             facts, send = scene.enrollment, scene.send
-            if send is None or send.template_name is None:
+            if send is None or send.drafted_at is None:
                 return StageResult(step=StageStep.STALE)
             if send.state in SETTLED:
                 return finished_send(facts, ask.stage, send, now=now)
@@ -122,10 +127,13 @@ class SendActivities:
             notice = notice_of(facts, scene.exit_event, now=now)
             if notice is not None:
                 return StageResult(step=StageStep.EXIT, exit=notice)
+            asked = await asked_of_subject(session, facts, await subject_of(session, facts.enrollment), ask, now=now)
+            if asked is not None:
+                return asked
             if facts.customer.phone_synthetic and not self._services.allow_synthetic:
                 return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=ExitReason.UNDELIVERABLE, at=now))
             message = outgoing(facts, send, scene.template, now=now)
-            guard = _claim_facts(scene, send, uses_template=message.uses_template, now=now)
+            guard = _claim_facts(scene, send, message, now=now)
             blocked = _obey(session, facts, send, guard, now=now)
             if blocked is not None:
                 return blocked
@@ -220,8 +228,9 @@ def _unknown(session: AsyncSession, facts: EnrollmentFacts, *, now: datetime) ->
     return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
 
 
-def _claim_facts(scene: StageFacts, send: Send, *, uses_template: bool, now: datetime) -> ClaimFacts:
+def _claim_facts(scene: StageFacts, send: Send, message: Outgoing, *, now: datetime) -> ClaimFacts:
     facts, template = scene.enrollment, scene.template
+    marketing = message.uses_template and template is not None and template.category == _MARKETING
     rules = facts.definition.sending
     moments = [send.checked_at] if rules.approval == "required" else [send.checked_at, send.drafted_at]
     oldest = min((moment for moment in moments if moment is not None), default=None)
@@ -236,7 +245,9 @@ def _claim_facts(scene: StageFacts, send: Send, *, uses_template: bool, now: dat
         credential_ok=facts.number.credential_ok,
         sender_paused=is_paused(facts.number, now),
         sender_paused_until=facts.number.paused_until,
-        uses_template=uses_template,
+        says_nothing=message.says_nothing,
+        uses_template=message.uses_template,
+        marketing_refused=marketing and message.to is not None and is_us_number(message.to),
         template_exists=template is not None,
         template_status=template.status if template is not None else TemplateStatus.UNKNOWN,
         check_age=now - oldest if oldest is not None else timedelta.max,

@@ -23,6 +23,7 @@ class Services:
         temporal: starts journeys for those who were selected.
         llm: None when no model is configured; then an `ai` stage uses its fallback.
         unknown_wait: how long a send whose outcome is unknown waits for a status before it is parked.
+        raw_retention: how long webhooks are kept as they came in.
         allow_synthetic: whether made-up phone numbers may be messaged; only a simulation says yes.
     """
 
@@ -33,6 +34,7 @@ class Services:
     temporal: Client
     llm: LlmClient | None = None
     unknown_wait: timedelta = field(default=timedelta(minutes=10))
+    raw_retention: timedelta = field(default=timedelta(days=30))
     allow_synthetic: bool = False
 
     def shop_access(self, shop: Shop) -> ShopAccess:

@@ -1,6 +1,7 @@
 """Who may enter a win-back: every entry rule, each with what was seen and what was asked.
 
 All rules are always evaluated, because `why-not` shows the whole list; the first that fails is the reason on record.
+The rules that every kind of journey asks are here too; `policies.watch_rules` adds those of silences and carts.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from models.enums import ConsentState, LeftOut
-from models.journey import ConsentRule, JourneyDefinition
+from models.journey import ConsentRule, JourneyDefinition, WinBack
 from models.money import Money
 from policies.calendar import inactive_days
 from policies.phones import is_us_number, mask_phone
@@ -35,7 +36,9 @@ class Candidate(BaseModel):
         last_marketing_at: the latest marketing message of another journey or campaign.
         last_any_order_at: the latest order of any kind, for the recent-order rule.
         open_enrollment_priority: priority of the journey that the customer is in; None when in none.
-        open_enrollment_journey: name of that journey.
+        open_enrollment_journey: name of that journey, which may be somebody else's.
+        open_enrollment_until: when it ends at the latest, where that is known.
+        last_inbound_at: when the customer last wrote to us.
         last_entry_key: entry key of the latest enrollment in this journey.
         last_entered_at: when that was.
     """
@@ -56,6 +59,8 @@ class Candidate(BaseModel):
     last_any_order_at: AwareDatetime | None = None
     open_enrollment_priority: int | None = None
     open_enrollment_journey: str | None = None
+    open_enrollment_until: AwareDatetime | None = None
+    last_inbound_at: AwareDatetime | None = None
     last_entry_key: str | None = None
     last_entered_at: AwareDatetime | None = None
 
@@ -82,7 +87,7 @@ class RuleResult(BaseModel):
 
 def evaluate(
     candidate: Candidate,
-    definition: JourneyDefinition,
+    definition: WinBack,
     *,
     now: datetime,
     zone: ZoneInfo,
@@ -101,12 +106,12 @@ def evaluate(
             amount filter. None takes the order's own currency as the store's.
     """
     return [
-        *_reachability(candidate, definition),
+        *reachability(candidate, definition.audience.consent, template_needed=True),
         _inactive_days(candidate, definition, now, zone),
         _last_order_total(candidate, definition, currency),
-        *_frequency(candidate, definition, now),
+        *frequency(candidate, definition, now),
         _re_entry(candidate, definition, now, entry_key),
-        _in_other_journey(candidate, definition),
+        in_other_journey(candidate, definition),
     ]
 
 
@@ -115,21 +120,28 @@ def first_failure(results: Iterable[RuleResult]) -> RuleResult | None:
     return next((result for result in results if not result.passed), None)
 
 
-def _result(reason: LeftOut, *, passed: bool, seen: str, threshold: str) -> RuleResult:
+def rule_result(reason: LeftOut, *, passed: bool, seen: str, threshold: str) -> RuleResult:
+    """A rule's answer; its reason counts only where it did not pass."""
     return RuleResult(
         rule=reason.value, passed=passed, reason=None if passed else reason, seen=seen, threshold=threshold
     )
 
 
-def _reachability(candidate: Candidate, definition: JourneyDefinition) -> Iterator[RuleResult]:
-    """May this person be written to at all?"""
-    yield _result(
+def reachability(candidate: Candidate, consent: ConsentRule, *, template_needed: bool) -> Iterator[RuleResult]:
+    """May this person be written to at all?
+
+    Args:
+        candidate: the customer.
+        consent: whose consent is enough.
+        template_needed: whether nothing but a template could go, which WhatsApp does not deliver to US numbers.
+    """
+    yield rule_result(
         LeftOut.ERASED,
         passed=not candidate.erased,
         seen="data erased" if candidate.erased else "data present",
         threshold="data not erased",
     )
-    yield _result(
+    yield rule_result(
         LeftOut.NO_PHONE,
         passed=candidate.phone is not None,
         seen=mask_phone(candidate.phone) if candidate.phone else "no phone number",
@@ -144,19 +156,20 @@ def _reachability(candidate: Candidate, definition: JourneyDefinition) -> Iterat
         )
         if stopped
     ]
-    yield _result(
+    yield rule_result(
         LeftOut.UNSUBSCRIBED,
         passed=not stops,
         seen=", ".join(stops) or "no objection on record",
         threshold="not opted out, suppressed or unsubscribed",
     )
-    yield _consent(candidate, definition.audience.consent)
+    yield _consent(candidate, consent)
     american = candidate.phone is not None and is_us_number(candidate.phone)
-    yield _result(
+    yield rule_result(
         LeftOut.MARKETING_NOT_DELIVERABLE,
-        passed=not american,
+        passed=not (american and template_needed),
         seen="a US number" if american else "no US number",
-        threshold="not +1 with a US area code: WhatsApp delivers no marketing there",
+        threshold="not +1 with a US area code: WhatsApp delivers no marketing there"
+        + ("" if template_needed else " (but free text, as the customer has just written)"),
     )
 
 
@@ -169,15 +182,15 @@ def _consent(candidate: Candidate, rule: ConsentRule) -> RuleResult:
             passed = candidate.consent not in {ConsentState.UNSUBSCRIBED, ConsentState.REDACTED}
         case _:
             assert_never(rule)
-    return _result(
+    return rule_result(
         LeftOut.NO_CONSENT, passed=passed, seen=_words(candidate.consent.value), threshold=_words(rule.value)
     )
 
 
-def _inactive_days(candidate: Candidate, definition: JourneyDefinition, now: datetime, zone: ZoneInfo) -> RuleResult:
+def _inactive_days(candidate: Candidate, definition: WinBack, now: datetime, zone: ZoneInfo) -> RuleResult:
     least, most = definition.audience.inactive_days, definition.audience.inactive_days_max
     days = inactive_days(candidate.last_order_at, now, zone) if candidate.last_order_at is not None else None
-    return _result(
+    return rule_result(
         LeftOut.FILTER_INACTIVE_DAYS,
         passed=days is not None and least <= days and (most is None or days <= most),
         seen="never ordered" if days is None else f"{days} days since the last order",
@@ -185,7 +198,7 @@ def _inactive_days(candidate: Candidate, definition: JourneyDefinition, now: dat
     )
 
 
-def _last_order_total(candidate: Candidate, definition: JourneyDefinition, currency: str | None) -> RuleResult:
+def _last_order_total(candidate: Candidate, definition: WinBack, currency: str | None) -> RuleResult:
     bounds, total = definition.audience.last_order_total, candidate.last_order_total
     if bounds is None:
         passed, threshold = True, "any amount"
@@ -200,7 +213,7 @@ def _last_order_total(candidate: Candidate, definition: JourneyDefinition, curre
             f"{word} {edge}" for word, edge in (("at least", bounds.min), ("at most", bounds.max)) if edge is not None
         ]
         threshold = " and ".join(edges) + (f" {currency}" if currency else "")
-    return _result(
+    return rule_result(
         LeftOut.FILTER_LAST_ORDER_TOTAL,
         passed=passed,
         seen="no last order" if total is None else str(total),
@@ -208,30 +221,30 @@ def _last_order_total(candidate: Candidate, definition: JourneyDefinition, curre
     )
 
 
-def _frequency(candidate: Candidate, definition: JourneyDefinition, now: datetime) -> Iterator[RuleResult]:
+def frequency(candidate: Candidate, definition: JourneyDefinition, now: datetime) -> Iterator[RuleResult]:
     """Has this person bought, or heard from us, too recently?"""
     sending = definition.sending
     ordered = [at for at in (candidate.last_any_order_at, candidate.last_order_at) if at is not None]
     last_order = max(ordered) if ordered else None
-    yield _result(
+    yield rule_result(
         LeftOut.RECENT_ORDER,
         passed=not within_days(last_order, now, sending.recent_order_days),
-        seen=_ago(last_order, now, "order"),
+        seen=ago(last_order, now, "order"),
         threshold=_rest(sending.recent_order_days, "order"),
     )
-    yield _result(
+    yield rule_result(
         LeftOut.SMART_SENDING,
         passed=not within_days(candidate.last_marketing_at, now, sending.smart_sending_days),
-        seen=_ago(candidate.last_marketing_at, now, "marketing message of another journey"),
+        seen=ago(candidate.last_marketing_at, now, "marketing message of another journey"),
         threshold=_rest(sending.smart_sending_days, "marketing message of another journey"),
     )
 
 
-def _re_entry(candidate: Candidate, definition: JourneyDefinition, now: datetime, entry_key: str | None) -> RuleResult:
+def _re_entry(candidate: Candidate, definition: WinBack, now: datetime, entry_key: str | None) -> RuleResult:
     days = definition.audience.re_entry_days
     same_key = entry_key is not None and entry_key == candidate.last_entry_key
-    seen = _ago(candidate.last_entered_at, now, "entry into this journey")
-    return _result(
+    seen = ago(candidate.last_entered_at, now, "entry into this journey")
+    return rule_result(
         LeftOut.RE_ENTRY,
         passed=not same_key and not within_days(candidate.last_entered_at, now, days),
         seen=f"{seen}, for the same last order" if same_key else seen,
@@ -239,7 +252,8 @@ def _re_entry(candidate: Candidate, definition: JourneyDefinition, now: datetime
     )
 
 
-def _in_other_journey(candidate: Candidate, definition: JourneyDefinition) -> RuleResult:
+def in_other_journey(candidate: Candidate, definition: JourneyDefinition) -> RuleResult:
+    """Is this person in a journey that this one may not take them from?"""
     journey, priority = candidate.open_enrollment_journey, candidate.open_enrollment_priority
     if journey is None and priority is None:
         passed, seen = True, "in no journey"
@@ -248,7 +262,7 @@ def _in_other_journey(candidate: Candidate, definition: JourneyDefinition) -> Ru
         lower = priority is not None and priority < definition.priority
         passed = lower and journey != definition.name
         seen = f"in {journey or 'a journey'}" + ("" if priority is None else f", priority {priority}")
-    return _result(
+    return rule_result(
         LeftOut.IN_OTHER_JOURNEY,
         passed=passed,
         seen=seen,
@@ -260,7 +274,8 @@ def _words(value: str) -> str:
     return value.replace("_", " ")
 
 
-def _ago(at: datetime | None, now: datetime, what: str) -> str:
+def ago(at: datetime | None, now: datetime, what: str) -> str:
+    """How long ago something was, for a person."""
     if at is None:
         return f"no {what}"
     hours = int((now - at).total_seconds() // 3600)

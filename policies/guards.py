@@ -43,7 +43,9 @@ class ClaimFacts:
         credential_ok: the sender's access token works.
         sender_paused: the number or its account may not send at present.
         sender_paused_until: when that ends by itself, if it is known.
+        says_nothing: the window is closed for the draft's text, and there is no template.
         uses_template: False for a free text inside the service window; the template facts then do not count.
+        marketing_refused: it is a marketing template to a number to which WhatsApp delivers none.
         template_exists: the template is there in that language.
         template_status: its state at Meta.
         hours: the journey's sending hours.
@@ -65,7 +67,9 @@ class ClaimFacts:
     credential_ok: bool = True
     sender_paused: bool = False
     sender_paused_until: datetime | None = None
+    says_nothing: bool = False
     uses_template: bool = True
+    marketing_refused: bool = False
     template_exists: bool = True
     template_status: TemplateStatus = TemplateStatus.UNKNOWN
     check_age: timedelta = timedelta(0)
@@ -114,8 +118,12 @@ def _broken(facts: ClaimFacts) -> Hold | SkipStage | None:
         return Hold(HoldReason.CREDENTIAL)
     if facts.sender_paused:
         return Hold(HoldReason.SENDER_PAUSED, facts.sender_paused_until)
+    if facts.says_nothing:
+        return SkipStage(SkipReason.WINDOW_CLOSED)
     if not facts.uses_template:
         return None
+    if facts.marketing_refused:
+        return SkipStage(SkipReason.META_DECLINED)
     if not facts.template_exists or facts.template_status in DEAD_TEMPLATE_STATUSES:
         return SkipStage(SkipReason.TEMPLATE_DEAD)
     if facts.template_status not in SENDABLE_TEMPLATE_STATUSES:

@@ -97,7 +97,7 @@ def check_text(
     limit: int,
     allowed_codes: frozenset[str],
     allowed_links: frozenset[str],
-    language: str,
+    language: str | None,
     earlier: Sequence[str],
     as_variable: bool,
 ) -> list[TextProblem]:
@@ -108,7 +108,7 @@ def check_text(
         limit: longest length in characters.
         allowed_codes: coupon codes that exist for this customer; case does not matter.
         allowed_links: links that may stand in it; scheme, host's case and a last slash do not matter.
-        language: what it should be written in, such as `pt_BR`.
+        language: what it should be written in, such as `pt_BR`; None where nobody says.
         earlier: what the customer got before.
         as_variable: it will stand in a template's parameter.
     """
@@ -117,6 +117,16 @@ def check_text(
         *_inventions(text, allowed_codes, allowed_links),
         *_wording(text, language, earlier),
     ]
+
+
+def links_in(text: str) -> frozenset[str]:
+    """What counts as a link in a text that we trust, for `allowed_links`."""
+    return frozenset(match[0].rstrip(_LINK_TAIL) for match in _LINK.finditer(text))
+
+
+def codes_in(text: str) -> frozenset[str]:
+    """What looks like a code in a text that we trust, for `allowed_codes`: model numbers of products look alike."""
+    return frozenset(_code_like(_LINK.sub(" ", text)))
 
 
 def render(template_text: str, values: Mapping[str, str | None]) -> str:
@@ -186,8 +196,8 @@ def _inventions(text: str, allowed_codes: frozenset[str], allowed_links: frozens
         yield TextProblem(TextProblemKind.UNFILLED, f"{match[0]} was not filled in")
 
 
-def _wording(text: str, language: str, earlier: Sequence[str]) -> Iterator[TextProblem]:
-    other = clearly_another_language(text, language)
+def _wording(text: str, language: str | None, earlier: Sequence[str]) -> Iterator[TextProblem]:
+    other = clearly_another_language(text, language) if language is not None else None
     if other is not None:
         yield TextProblem(TextProblemKind.WRONG_LANGUAGE, f"the text is in {other}, and {language} was asked for")
     if any(_alike(text, before) for before in earlier):

@@ -40,7 +40,7 @@ from cli.simulation.clock import ClockInterceptor, VirtualClock
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
 from models.enums import ConsentState, EnrollmentState, ExitReason, HoldReason, JourneyState, LaunchState
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, WinBack
 from models.money import Money
 from models.orchestration import AudienceInput, JourneyStatus, LaunchRequest, StartEntrants
 from models.tables import Customer, Enrollment, Journey, Launch, LaunchCandidate, Send, SendAttempt, TimelineEntry
@@ -98,7 +98,7 @@ def journey(
 ) -> JourneyDefinition:
     """A win-back of these (delay, message) stages; without any, one greeting at once. Its hours never close."""
     listed = stages or (("0d", HELLO),)
-    return JourneyDefinition.model_validate(
+    return WinBack.model_validate(
         {
             "name": name,
             "kind": "win_back",

@@ -90,25 +90,22 @@ class JourneyWorkflow(JourneyInbox):
 
     async def _run_stage(self, plan: Plan, stage: int, due_at: datetime) -> datetime:
         """One stage from its wait to its end; returns when the next one is due."""
-        self._stage, self._state = stage, EnrollmentState.WAITING
-        self._approved = self._send_now = False
-        await self._wait(due_at, or_when=lambda: self._send_now)
-        self._state = EnrollmentState.SENDING
+        self._stage = stage
+        await self._wait_for_stage(due_at)
         patience = plan.hold_for
-        ref = StageRef(enrollment_id=self._id, stage=stage)
         ready: StageResult | None = None
         prepared_at = workflow.now()
         while True:
             if ready is None or workflow.now() - prepared_at > _FRESH:
                 prepared_at = workflow.now()
-                ready = await self._prepare(plan, ref.model_copy(update={"keep_text": self._approved}))
+                ready = await self._prepare(plan, self._ref(stage))
                 if ready.step is StageStep.READY and plan.approval and not self._approved:
                     await self._wait_for_approval(stage)
                     continue
             if ready.step is StageStep.READY:
-                result = await self._send(plan, ref, ready)
+                result = await self._send(plan, self._ref(stage), ready)
                 if result.step is StageStep.UNKNOWN:
-                    result = await self._wait_for_outcome(plan, ref)
+                    result = await self._wait_for_outcome(plan, self._ref(stage))
             else:
                 result, ready = ready, None
             match result.step:
@@ -119,8 +116,14 @@ class JourneyWorkflow(JourneyInbox):
                         return await self._give_up(plan, stage)
                 case StageStep.STALE:
                     ready = None
+                case StageStep.LATER:
+                    ready = None
+                    await self._wait_for_stage(self._next_due(result))
                 case _:
                     return self._next_due(result)
+
+    def _ref(self, stage: int) -> StageRef:
+        return StageRef(enrollment_id=self._id, stage=stage, keep_text=self._approved, at_once=self._send_now)
 
     async def _prepare(self, plan: Plan, ref: StageRef) -> StageResult:
         result = await self._interruptible(PrepareActivities.prepare_stage, ref, queue=plan.shop_queue, retry=_PROVIDER)
@@ -198,6 +201,13 @@ class JourneyWorkflow(JourneyInbox):
         await self._wait(until, or_when=lambda: False)
 
     # --- waiting -----------------------------------------------------------------------------------------------------
+
+    async def _wait_for_stage(self, due_at: datetime) -> None:
+        """Wait until the stage is due; what was approved before is of another moment."""
+        self._state = EnrollmentState.WAITING
+        self._approved = self._send_now = False
+        await self._wait(due_at, or_when=lambda: self._send_now)
+        self._state = EnrollmentState.SENDING
 
     async def _wait(self, until: datetime, *, or_when: Callable[[], bool]) -> None:
         self._due_at = until

@@ -14,8 +14,10 @@ from workflows.audience import AudienceWorkflow
 from workflows.failures import PrivateFailureConverter
 from workflows.health import HealthWorkflow
 from workflows.journey import JourneyWorkflow
+from workflows.upkeep import UpkeepWorkflow
+from workflows.watch import WatchWorkflow
 
-WORKFLOWS = (JourneyWorkflow, AudienceWorkflow, HealthWorkflow)
+WORKFLOWS = (JourneyWorkflow, AudienceWorkflow, HealthWorkflow, UpkeepWorkflow, WatchWorkflow)
 
 PASSED_THROUGH = (
     "activities",

@@ -167,7 +167,7 @@ ANSWER_FORMAT = JsonSchemaFormat(
                 "type": "object",
                 "properties": {
                     "text": {"type": "string", "description": "The message exactly as the customer will read it."},
-                    "language": {"type": "string", "description": "The code of the language asked for."},
+                    "language": {"type": "string", "description": "The code of the language that the text is in."},
                 },
                 "required": ["text", "language"],
                 "additionalProperties": False,

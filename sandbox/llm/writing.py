@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.llm.chat_phrases import CHATS, ChatPhrases
 from sandbox.llm.phrases import LANGUAGES, Theme
 
 _FENCE = re.compile(r"^```json\n(?P<inside>.*?)\n```$", re.MULTILINE | re.DOTALL)
@@ -22,6 +23,19 @@ _THEME_WORDS = (
 )
 
 
+_CODE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?")
+_COMMON = {
+    code: frozenset(words.split())
+    for code, words in {
+        "en": "the and is are you we how much what when thanks hello hi please have it of for",
+        "es": "el los las y es hola gracias cuánto cuesta qué cuándo por favor tienes tienen una del",
+        "pt": "o os as e é oi olá obrigado obrigada quanto custa você vocês tem não uma do da por",
+    }.items()
+}
+_CART = "abandoned_cart"
+_CHAT_KINDS = frozenset({"follow_up", _CART})
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the prompt says."""
@@ -29,8 +43,11 @@ class Facts:
     language: str = "en"
     goal: str = ""
     longest: int = 4096
+    kind: str = ""
     first_name: str | None = None
     coupon_code: str | None = None
+    topic: str | None = None
+    link: str | None = None
     told_before: str = field(default="", repr=False)
 
 
@@ -45,9 +62,14 @@ def read_facts(prompt: str) -> Facts:
         found[match["name"]] = _json(match["value"])
     longest = found.get("longest_text_in_characters")
     earlier = [text for text in _list(found, "earlier_messages") if isinstance(text, str)]
-    turns = [turn.get("text") for turn in _list(found, "conversation") if isinstance(turn, dict)]
+    conversation = [turn for turn in _list(found, "conversation") if isinstance(turn, dict)]
+    turns = [turn.get("text") for turn in conversation]
+    cart, deal = _dict(found, "cart"), _dict(found, "deal")
     return Facts(
-        language=_text(found, "language") or "en",
+        language=_language(found, conversation),
+        kind=_text(found, "kind") or "",
+        topic=_text(cart, "items") or _text(deal, "product"),
+        link=_text(cart, "link"),
         goal=_text(found, "goal") or "",
         longest=longest if isinstance(longest, int) and longest > 0 else 4096,
         first_name=_text(found, "first_name"),
@@ -64,17 +86,40 @@ def write(facts: Facts, *, language: str, choice: bytes) -> str:
         language: which may be another than the one asked for.
         choice: at least four bytes that decide between phrases.
     """
+    if facts.kind in _CHAT_KINDS:
+        return _write_on(facts, CHATS.get(plain_language(language), CHATS["en"]), choice)
     phrases = LANGUAGES.get(plain_language(language), LANGUAGES["en"])
     theme = _theme(facts)
     opening = _pick(phrases.named if facts.first_name else phrases.nameless, choice[0], facts)
     middle = _pick(phrases.middles[theme], choice[1], facts)
     closing = _pick(phrases.closings, choice[2], facts)
+    return _fitted(opening, middle, closing, facts.longest)
+
+
+def _write_on(facts: Facts, phrases: ChatPhrases, choice: bytes) -> str:
+    """The next message of a conversation that went quiet, or about a cart that was left."""
+    opening = _pick(phrases.named if facts.first_name else phrases.nameless, choice[0], facts)
+    closing = _pick(phrases.closings, choice[2], facts)
+    choices = phrases.middles if facts.topic is None else phrases.about
+    if facts.kind == _CART and facts.topic is not None:
+        choices = phrases.carts
+    # What is known of the deal is spoken of until all of it is said.
+    fresh = [one for one in choices if _filled(one, facts) not in facts.told_before]
+    middle = _pick(fresh or phrases.middles, choice[1], facts)
+    if facts.coupon_code is not None:
+        middle = f"{middle} {_pick(phrases.coupons, choice[3], facts)}"
+    if facts.link is not None:
+        closing = facts.link
+    return _fitted(opening, middle, closing, facts.longest)
+
+
+def _fitted(opening: str, middle: str, closing: str, longest: int) -> str:
     # The middle carries the message, so it goes last when room runs out.
     for parts in ((opening, middle, closing), (opening, middle), (middle,)):
         text = " ".join(parts)
-        if len(text) <= facts.longest:
+        if len(text) <= longest:
             return text
-    return middle[: facts.longest].rstrip()
+    return middle[:longest].rstrip()
 
 
 def digest(seed: int, prompt: str) -> bytes:
@@ -99,9 +144,25 @@ def _theme(facts: Facts) -> Theme:
 
 
 def _pick(choices: Sequence[str], byte: int, facts: Facts) -> str:
-    filled = [choice.format(name=facts.first_name, code=facts.coupon_code) for choice in choices]
+    filled = [_filled(choice, facts) for choice in choices]
     fresh = [choice for choice in filled if choice not in facts.told_before] or filled
     return fresh[byte % len(fresh)]
+
+
+def _filled(choice: str, facts: Facts) -> str:
+    return choice.format(name=facts.first_name, code=facts.coupon_code, topic=facts.topic)
+
+
+def _language(found: dict[str, Any], conversation: list[dict[str, Any]]) -> str:
+    """The language asked for; where it is the customer's own, the one that most of their words are in."""
+    asked = _text(found, "language")
+    if asked is not None and _CODE.fullmatch(asked):
+        return asked
+    said = " ".join(str(turn.get("text") or "") for turn in conversation if turn.get("from") == "customer").lower()
+    words = re.findall(r"\w+", said)
+    votes = {code: sum(word in known for word in words) for code, known in _COMMON.items()}
+    best = max(votes, key=lambda code: votes[code])
+    return best if votes[best] > 0 else _text(found, "customer_language") or "en"
 
 
 def _fill(schema: dict[str, Any], answers: dict[str, str], name: str) -> Any:
@@ -126,6 +187,11 @@ def _json(text: str) -> Any:
 def _text(found: dict[str, Any], key: str) -> str | None:
     value = found.get(key)
     return value.strip() or None if isinstance(value, str) else None
+
+
+def _dict(found: dict[str, Any], key: str) -> dict[str, Any]:
+    value = found.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _list(found: dict[str, Any], key: str) -> list[Any]:

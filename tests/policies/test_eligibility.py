@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from models.enums import ConsentState, LeftOut
-from models.journey import JourneyDefinition
+from models.journey import WinBack
 from models.money import Money
 from policies.eligibility import Candidate, RuleResult, evaluate, first_failure
 
@@ -29,9 +29,9 @@ ORDER = [
 ]
 
 
-def journey(audience: dict[str, Any] | None = None, sending: dict[str, Any] | None = None) -> JourneyDefinition:
+def journey(audience: dict[str, Any] | None = None, sending: dict[str, Any] | None = None) -> WinBack:
     """A win-back after 60 days with all filters set."""
-    return JourneyDefinition.model_validate(
+    return WinBack.model_validate(
         {
             "name": "lapsed",
             "kind": "win_back",
@@ -57,7 +57,7 @@ def person(**changes: Any) -> Candidate:
 
 def ask(
     candidate: Candidate,
-    definition: JourneyDefinition | None = None,
+    definition: WinBack | None = None,
     *,
     key: str | None = "1001",
     currency: str = "EUR",

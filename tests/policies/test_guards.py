@@ -35,6 +35,8 @@ RULES: list[tuple[dict[str, Any], Verdict]] = [
     ({"journey_state": JourneyState.PAUSED}, Hold(HoldReason.JOURNEY_PAUSED)),
     ({"credential_ok": False}, Hold(HoldReason.CREDENTIAL)),
     ({"sender_paused": True, "sender_paused_until": NIGHT}, Hold(HoldReason.SENDER_PAUSED, NIGHT)),
+    ({"says_nothing": True}, SkipStage(SkipReason.WINDOW_CLOSED)),
+    ({"marketing_refused": True}, SkipStage(SkipReason.META_DECLINED)),
     ({"template_exists": False}, SkipStage(SkipReason.TEMPLATE_DEAD)),
     ({"template_status": TemplateStatus.PAUSED}, Hold(HoldReason.TEMPLATE_HELD)),
     ({"at": NIGHT}, Hold(HoldReason.HOURS, OPENING)),

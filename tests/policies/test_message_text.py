@@ -12,6 +12,8 @@ from policies.message_text import (
     VariableMissing,
     check_text,
     clean_parameter,
+    codes_in,
+    links_in,
     render,
 )
 
@@ -195,6 +197,20 @@ PORTUGUESE = "Oi Ana, sentimos sua falta e gostaríamos de ver você na loja est
 def test_a_clearly_wrong_language_is_caught(text: str, language: str, wrong: bool) -> None:  # noqa: FBT001 - a table
     """English, Spanish and Portuguese are told apart; what is short or not listed passes."""
     assert (TextProblemKind.WRONG_LANGUAGE in kinds(text, language=language)) is wrong
+
+
+def test_where_nobody_says_the_language_any_may_be_written() -> None:
+    """A follow-up without a template is written in the customer's own language, which nobody has on record."""
+    assert TextProblemKind.WRONG_LANGUAGE not in kinds(SPANISH, language=None)
+
+
+def test_what_the_shop_said_itself_may_be_said_again() -> None:
+    """A product's model number and a link in an agent's words are no inventions."""
+    said = "The RTX4090 is in stock, see https://shop.example/p/rtx4090?ref=chat."
+    assert codes_in(said) == {"RTX4090"}
+    assert links_in(said) == {"https://shop.example/p/rtx4090?ref=chat"}
+    assert not kinds(said, allowed_codes=codes_in(said), allowed_links=links_in(said))
+    assert kinds(said) == [TextProblemKind.UNKNOWN_LINK, TextProblemKind.UNKNOWN_CODE]
 
 
 def test_nearly_the_same_text_again_is_caught() -> None:

@@ -4,17 +4,30 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.llm.prompts import INSTRUCTIONS, MOST_TURNS, PROMPT_VERSION, Turn, WritingBrief, build_messages
+from models.enums import JourneyKind
+from providers.llm.prompts import (
+    INSTRUCTIONS,
+    MOST_TURNS,
+    PROMPT_VERSION,
+    LeftCart,
+    Turn,
+    WritingBrief,
+    build_messages,
+    how_long,
+)
 
 # Append only: a text that was once sent to customers stays identifiable.
-PINNED = {"1": "604d4ca658e2dbaebbf7585414df85c6ca7effbb8e0df8e8489e3694e310f024"}
+PINNED = {
+    "1": "604d4ca658e2dbaebbf7585414df85c6ca7effbb8e0df8e8489e3694e310f024",
+    "2": "e908bba2360ebed15c819ddcfd7b6c4c1b7da184e3b27122f9e1e16272845ece",
+}
 
 BRIEF = WritingBrief(
     mode="goal",
@@ -30,7 +43,7 @@ BRIEF = WritingBrief(
     coupon_code="COMEBACK10",
     links=("https://cafesol.example/shop",),
     earlier_messages=("Olá Ana!",),
-    conversation=(Turn("customer", "How much is it?"), Turn("shop", "49.90")),
+    conversation=(Turn("customer", "How much is it?"), Turn("agent", "49.90")),
     previous_problems=("the text is in en, and pt_BR was asked for",),
 )
 
@@ -49,7 +62,8 @@ def _data(brief: WritingBrief) -> dict[str, Any]:
 def test_the_prompts_text_is_pinned_to_its_version() -> None:
     """Whoever changes the wording must give it a new version and write both down here."""
     smart = replace(BRIEF, mode="smart", goal=None, extra=None, coupon_code=None, links=(), previous_problems=())
-    told = "\0".join(message.content for brief in (BRIEF, smart) for message in build_messages(brief))
+    cart = replace(smart, kind=JourneyKind.ABANDONED_CART)
+    told = "\0".join(message.content for brief in (BRIEF, smart, FOLLOW_UP, cart) for message in build_messages(brief))
     assert PINNED.get(PROMPT_VERSION) == hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -66,7 +80,7 @@ def test_everything_of_the_brief_reaches_the_model() -> None:
         "last_order": {"date": "2030-01-31", "total": "49.90 EUR", "items": "2 x House blend"},
         "coupon_code": "COMEBACK10",
         "earlier_messages": ["Olá Ana!"],
-        "conversation": [{"from": "customer", "text": "How much is it?"}, {"from": "shop", "text": "49.90"}],
+        "conversation": [{"from": "customer", "text": "How much is it?"}, {"from": "agent", "text": "49.90"}],
     }
 
 
@@ -137,3 +151,78 @@ def test_a_brief_that_cannot_be_written_is_refused(wrong: dict[str, Any]) -> Non
     """Mode goal needs a goal, and a text needs room."""
     with pytest.raises(ValueError, match=r"goal|characters"):
         replace(BRIEF, **wrong)
+
+
+FOLLOW_UP = replace(
+    BRIEF,
+    kind=JourneyKind.FOLLOW_UP,
+    mode="smart",
+    goal=None,
+    language=None,
+    customer_language="pt_BR",
+    number=2,
+    of=3,
+    silence=timedelta(hours=26),
+    deal={"product": "Blue scarf", "amount": 49.9},
+    earlier_messages=("Did you see our offer?",),
+    conversation=(
+        Turn("customer", "How much is it?", timedelta(days=2)),
+        Turn("agent", "49.90", timedelta(hours=26)),
+        Turn("bot", "Anything else?", timedelta(hours=26)),
+        Turn("automatic", "Did you see our offer?", timedelta(minutes=90)),
+    ),
+)
+
+
+def test_a_follow_up_is_told_where_the_conversation_stands() -> None:
+    """Who wrote what and how long ago, what the deal is, how long the silence, and which follow-up of how many."""
+    told, data = _user(FOLLOW_UP), _data(FOLLOW_UP)
+    for expected in ("wrote last in this conversation", "message_number: 2", "most_messages: 3", "what was left open"):
+        assert expected in told
+    assert data["silence"] == "1 day"
+    assert data["deal"] == {"product": "Blue scarf", "amount": 49.9}
+    assert data["earlier_messages"] == ["Did you see our offer?"]
+    assert [(turn["from"], turn["ago"]) for turn in data["conversation"]] == [
+        ("customer", "2 days"), ("agent", "1 day"), ("bot", "1 day"), ("automatic", "1 hour"),
+    ]  # fmt: skip
+
+
+def test_without_a_language_the_customers_own_is_asked_for() -> None:
+    """A text that no template fixes the language of is written in the customer's."""
+    assert "language of the customer's own messages" in _user(FOLLOW_UP)
+    assert _data(FOLLOW_UP)["customer_language"] == "pt_BR"
+    assert "customer_language" not in _data(BRIEF)
+
+
+def test_a_left_cart_stands_in_the_data_with_its_link() -> None:
+    """Items, total and link of the checkout, and the reason for the message."""
+    brief = replace(
+        BRIEF,
+        kind=JourneyKind.ABANDONED_CART,
+        cart=LeftCart("2 x Blue scarf", "49.90 EUR", "https://shop.example/c/1"),
+    )
+    assert _data(brief)["cart"] == {
+        "items": "2 x Blue scarf", "total": "49.90 EUR", "link": "https://shop.example/c/1",
+    }  # fmt: skip
+    assert "left a cart" in _user(brief)
+
+
+def test_a_brief_for_a_kind_without_messages_is_refused() -> None:
+    """Nobody has said what a tracking journey's text is for."""
+    with pytest.raises(ValueError, match="tracking"):
+        replace(BRIEF, kind=JourneyKind.TRACKING)
+
+
+@pytest.mark.parametrize(
+    ("span", "words"),
+    [
+        (timedelta(seconds=5), "less than a minute"),
+        (timedelta(seconds=-5), "less than a minute"),
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(minutes=119), "1 hour"),
+        (timedelta(days=12, hours=23), "12 days"),
+    ],
+)
+def test_a_span_is_told_in_its_largest_whole_unit(span: timedelta, words: str) -> None:
+    """As a person would say it."""
+    assert how_long(span) == words

@@ -8,8 +8,9 @@ import httpx2
 import jsonschema
 import pytest
 
+from models.enums import JourneyKind
 from policies.message_text import check_text
-from providers.llm.prompts import Turn, WritingBrief, build_messages
+from providers.llm.prompts import LeftCart, Turn, WritingBrief, build_messages
 from providers.llm.wire import ANSWER_FORMAT, JsonObjectFormat
 from sandbox.llm.app import MODEL, LlmSandbox
 from sandbox.llm.faults import UnfilledPlaceholder, WrongCoupon, WrongLanguage
@@ -128,7 +129,7 @@ async def test_what_the_customer_had_before_is_not_said_again() -> None:
     left, *used = LANGUAGES["en"].closings
     for brief in (
         replace(BRIEF, earlier_messages=used),
-        replace(BRIEF, conversation=[Turn("shop", sentence) for sentence in used]),
+        replace(BRIEF, conversation=[Turn("agent", sentence) for sentence in used]),
     ):
         (answer,) = await texts(server, [brief])
         assert answer["text"].endswith(left)
@@ -251,3 +252,60 @@ async def test_ordered_mistakes_are_ones_that_the_checks_find() -> None:
                 earlier=(), as_variable=True,
             )  # fmt: skip
             assert [problem.kind.value for problem in problems] == expected
+
+
+SAID = {
+    "en": ("How much is it?", "It is 49.90"),
+    "es": ("Hola, ¿cuánto cuesta?", "Cuesta 49,90"),
+    "pt": ("Oi, quanto custa?", "Custa 49,90"),
+}
+
+
+@pytest.mark.parametrize("code", ["en", "es", "pt"])
+@pytest.mark.parametrize("deal", [{}, {"product": "Blue scarf"}])
+async def test_ten_follow_ups_to_one_customer_are_unlike_each_other(code: str, deal: dict[str, str]) -> None:
+    """Each passes the house's checks against those before it, in the language that the customer writes in."""
+    server, said = sandbox(), list[str]()
+    question, answer = SAID[code]
+    for number in range(1, 11):
+        brief = replace(
+            BRIEF, kind=JourneyKind.FOLLOW_UP, mode="smart", goal=None, language=None, first_name="Ana",
+            number=number, of=10, deal=deal, earlier_messages=tuple(said),
+            conversation=[
+                Turn("customer", question), Turn("agent", answer), *(Turn("automatic", text) for text in said)
+            ],
+        )  # fmt: skip
+        (written,) = await texts(server, [brief])
+        problems = check_text(
+            written["text"], limit=400, allowed_codes=frozenset(), allowed_links=frozenset(), language=code,
+            earlier=[answer, *said], as_variable=True,
+        )  # fmt: skip
+        assert not problems, written
+        assert written["language"] == code
+        said.append(written["text"])
+    if deal:
+        assert "Blue scarf" in said[0]
+
+
+async def test_a_customer_who_wrote_nothing_is_answered_in_the_language_on_record() -> None:
+    """Without a message of theirs the data's own language counts."""
+    (written,) = await texts(
+        sandbox(), [replace(BRIEF, kind=JourneyKind.FOLLOW_UP, language=None, customer_language="es_MX")]
+    )
+    assert written["language"] == "es_MX"
+
+
+@pytest.mark.parametrize("language", ["en", "es", "pt_BR"])
+async def test_a_left_cart_is_named_with_its_link(language: str) -> None:
+    """What is in the cart and the way back to it, and nothing that the checks refuse."""
+    link = "https://shop.example/checkouts/c1?key=ab12cd34"
+    cart = LeftCart("2 x Blue scarf, Mug", "49.90 EUR", link)
+    (written,) = await texts(
+        sandbox(), [replace(BRIEF, kind=JourneyKind.ABANDONED_CART, language=language, cart=cart, first_name="Ana")]
+    )
+    assert "2 x Blue scarf, Mug" in written["text"]
+    assert written["text"].endswith(link)
+    assert not check_text(
+        written["text"], limit=400, allowed_codes=frozenset(), allowed_links=frozenset({link}), language=language,
+        earlier=(), as_variable=True,
+    )  # fmt: skip

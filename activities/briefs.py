@@ -1,0 +1,134 @@
+"""What the language model is told for one message, and what its text is then held to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from activities.drafts import items_of, values_for
+from models.enums import MessageAuthor
+from models.journey import AiInstruction, Message
+from models.money import Money
+from models.placeholders import AI_TEXT
+from models.tables import Checkout
+from policies.deal_context import bounded, context_values
+from policies.message_text import TextProblem, check_text, clean_parameter, codes_in, links_in
+from policies.schedule import zone_at
+from providers.llm.prompts import MOST_DEAL_CHARACTERS, MOST_TURNS, LeftCart, Turn, WritingBrief
+from storage.enrollments import EnrollmentFacts
+from storage.model_calls import conversation_tail
+from storage.sends import earlier_texts
+from storage.subjects import Subject
+
+_MOST_CHARACTERS = 500
+"""Longest generated text: it must fit into a template's variable with the template's own words around it."""
+
+_SENDERS: Final[dict[MessageAuthor, Literal["customer", "agent", "bot", "automatic"]]] = {
+    MessageAuthor.CUSTOMER: "customer",
+    MessageAuthor.AGENT: "agent",
+    MessageAuthor.BOT: "bot",
+    MessageAuthor.JOURNEY: "automatic",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TextRules:
+    """What a text must keep to that is written after a brief.
+
+    Attributes:
+        trusted: what the merchant's side said or wrote down; links and code-like words in it may be said again.
+        as_variable: it will stand in a template's variable.
+    """
+
+    trusted: str
+    as_variable: bool
+
+    def problems(self, text: str, brief: WritingBrief) -> list[TextProblem]:
+        """Everything that is wrong with the text; nothing if it may go."""
+        code = frozenset({brief.coupon_code}) if brief.coupon_code else frozenset[str]()
+        return check_text(
+            text,
+            limit=brief.max_chars,
+            allowed_codes=code | codes_in(self.trusted),
+            allowed_links=frozenset(brief.links) | links_in(self.trusted),
+            language=brief.language,
+            earlier=[*brief.earlier_messages, *(turn.text for turn in brief.conversation if turn.sender != "customer")],
+            as_variable=self.as_variable,
+        )
+
+
+async def writing_brief(
+    session: AsyncSession, facts: EnrollmentFacts, subject: Subject, stage: int, *, now: datetime
+) -> tuple[WritingBrief, TextRules]:
+    """The brief of a stage that a model writes, without its coupon, and what the text is held to."""
+    message = facts.definition.stages[stage].message
+    instruction, template = instruction_of(message), message.template
+    customer, conversation, checkout = facts.customer, subject.conversation, subject.checkout
+    customer_id = facts.enrollment.customer_id
+    zone = zone_at(facts.definition, facts.where, facts.enrollment.entered_at)
+    tail = await conversation_tail(session, customer_id, limit=MOST_TURNS)
+    deal = bounded(conversation.context, MOST_DEAL_CHARACTERS) if conversation is not None else {}
+    cart = left_cart(checkout) if checkout is not None else None
+    brief = WritingBrief(
+        kind=facts.journey.kind,
+        mode=instruction.mode,
+        goal=instruction.goal,
+        extra=instruction.extra,
+        language=template.language if template is not None else None,
+        customer_language=customer.language or next(iter(facts.store.languages), None),
+        store_name=facts.store.slug,
+        max_chars=_MOST_CHARACTERS,
+        number=stage + 1,
+        of=facts.definition.message_count,
+        first_name=clean_parameter(customer.first_name) if customer.first_name else None,
+        last_order_date=customer.last_order_at.astimezone(zone).date() if customer.last_order_at else None,
+        last_order_total=values_for(facts, subject, None)["customer.last_order_total"],
+        links=sorted(links_in(_lines([instruction.goal, instruction.extra]))),
+        cart=cart,
+        silence=_silence(subject, now),
+        deal=deal,
+        earlier_messages=list(reversed(await earlier_texts(session, customer_id))),
+        conversation=[Turn(_SENDERS[line.author], line.text, now - line.at) for line in tail if line.text],
+    )
+    trusted = _lines(
+        [
+            instruction.goal,
+            instruction.extra,
+            *context_values(deal).values(),
+            *((cart.items, cart.url) if cart is not None else ()),
+            *(turn.text for turn in brief.conversation if turn.sender in {"agent", "bot"}),
+        ]
+    )
+    return brief, TextRules(trusted, as_variable=template is not None and template.uses(AI_TEXT))
+
+
+def instruction_of(message: Message) -> AiInstruction:
+    """What the marketer asks of the model.
+
+    Raises:
+        AssertionError: the message is none that a model writes.
+    """
+    if message.ai is None:
+        msg = "a stage without a model's text was sent to be written"
+        raise AssertionError(msg)
+    return message.ai
+
+
+def left_cart(checkout: Checkout) -> LeftCart:
+    """The cart as the model hears of it."""
+    return LeftCart(items_of(checkout), str(Money(checkout.total_minor, checkout.currency)), checkout.url)
+
+
+def _silence(subject: Subject, now: datetime) -> timedelta | None:
+    since = None
+    if subject.conversation is not None:
+        since = subject.conversation.silent_since
+    elif subject.checkout is not None:
+        since = subject.checkout.idle_since
+    return now - since if since is not None else None
+
+
+def _lines(texts: Iterable[str | None]) -> str:
+    return "\n".join(text for text in texts if text)
