@@ -11,7 +11,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -189,4 +189,5 @@ async def services_from(
             shopify=providers.shopify,
             temporal=client,
             llm=llm,
+            raw_retention=timedelta(days=settings.raw_retention_days),
         )

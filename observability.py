@@ -8,6 +8,7 @@ import contextlib
 import datetime as dt
 import logging
 import re
+import socket
 import sys
 from collections.abc import Mapping, MutableMapping
 from collections.abc import Set as AbstractSet
@@ -38,7 +39,8 @@ _SECRETS_IN_TEXT = (
         ),
         rf"\1{_SECRET}",
     ),
-    # Keys by their vendors' own forms: OpenAI, Shopify, Meta; then Fernet tokens and keys.
+    # Keys by their own forms: our API's; OpenAI's, Shopify's, Meta's; then Fernet tokens and keys.
+    (re.compile(r"\brk_[a-z0-9]{8}_[\w\-]{8,}"), _SECRET),
     (re.compile(r"\bsk-[\w\-]{8,}|\bshp[a-z]{2}_\w{8,}|\bEAA\w{20,}|\bgAAAA[\w\-]{20,}=*"), _SECRET),
     (re.compile(r"(?<![\w\-])[\w\-]{43}=(?!\w)"), _SECRET),
 )
@@ -173,16 +175,35 @@ def _renderer(fmt: str) -> structlog.typing.Processor:
     )
 
 
-def route_temporal_logs() -> None:
+_temporal_metrics: list[str] = []
+
+
+def temporal_metrics_url() -> str | None:
+    """Where the Temporal SDK of this process shows its figures; None if it does not."""
+    return _temporal_metrics[-1] if _temporal_metrics else None
+
+
+def free_loopback_address() -> str:
+    """Host and port of this machine's loopback where nobody listens at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def route_temporal_logs(*, metrics_address: str | None = None) -> None:
     """Send what Temporal's native core says through Python's logging, and so through the same cleaning.
 
     By itself it writes to stdout, where a command's one JSON document must stand alone. Call it before the process's
     first client or worker; later calls change nothing.
+
+    Args:
+        metrics_address: host and port on which the core shows its own figures for Prometheus, if anywhere.
     """
     # Commands that only read the database must not wait for Temporal's libraries to load.
     from temporalio.runtime import (  # noqa: PLC0415
         LogForwardingConfig,
         LoggingConfig,
+        PrometheusConfig,
         Runtime,
         TelemetryConfig,
         TelemetryFilter,
@@ -192,5 +213,8 @@ def route_temporal_logs() -> None:
         filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
         forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
     )
+    metrics = PrometheusConfig(bind_address=metrics_address) if metrics_address is not None else None
     with contextlib.suppress(RuntimeError):
-        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logging_config)))
+        Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=logging_config, metrics=metrics)))
+        if metrics_address is not None:
+            _temporal_metrics.append(f"http://{metrics_address}/metrics")

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
         llm_model: the model's name there; required beside a key.
         gateway_host: address that the gateway binds.
         gateway_port: port that the gateway binds; 0 takes any free one.
+        public_url: the gateway's address as Shopify reaches it; `store check` registers webhooks there.
+        raw_retention_days: how long webhooks are kept as they came in.
+        metrics_token: with it `/metrics` is for its bearers; without it for private addresses.
+        metrics_address: host and port on which a worker shows the Temporal SDK's figures; none if not set.
         log_level: the least important level written.
         log_format: `console` or `json`.
     """
@@ -72,6 +76,10 @@ class Settings(BaseSettings):
     llm_model: str | None = None
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65535)
+    public_url: str | None = None
+    raw_retention_days: int = Field(default=30, ge=1, le=3650)
+    metrics_token: SecretStr | None = Field(default=None, min_length=16)
+    metrics_address: str | None = Field(default=None, pattern=r"^[\w.-]+:\d{1,5}$")
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.CONSOLE
 
@@ -108,6 +116,13 @@ class Settings(BaseSettings):
         if not url.startswith(("https://", "http://")):
             raise ValueError("must start with https:// (or http:// for a server of your own)")
         return url.rstrip("/")
+
+    @field_validator("public_url")
+    @classmethod
+    def _a_public_url(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://127.0.0.1:")):
+            raise ValueError("must start with https://, because Shopify and Meta deliver nowhere else")
+        return url.rstrip("/") if url is not None else None
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod

@@ -23,7 +23,7 @@ from activities import queues
 from activities.registry import Activity, ActivitySet, activity_set
 from activities.services import Services
 from composition import TemporalUnavailableError, cipher_from, connect, open_database, run_async, services_from
-from observability import configure_logging
+from observability import configure_logging, route_temporal_logs
 from settings import SettingsError, load_settings
 from storage.engine import DatabaseUnavailableError
 from storage.schema import SchemaError
@@ -179,6 +179,7 @@ async def serve(stop: asyncio.Event) -> None:
     configure_logging(settings.log_level, settings.log_format)
     cipher = cipher_from(settings)
     async with open_database(settings) as database:
+        route_temporal_logs(metrics_address=settings.metrics_address)
         client = await connect()
         async with services_from(settings, database, cipher, client) as services, Fleet(client, services) as fleet:
             log.info("worker started", queue=queues.MAIN)

@@ -10,6 +10,7 @@ from cli.readiness import wall_in_words
 from cli.run import Run
 from composition import Providers
 from models.enums import SENDABLE_TEMPLATE_STATUSES
+from providers.shopify.topics import WANTED_TOPICS
 from storage.secrets import SecretKeyError
 from storage.stores import StoreParts
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 NEEDED_SCOPES: Final = frozenset({"read_customers", "read_orders"})
 COUPON_SCOPES: Final = frozenset({"read_discounts", "write_discounts"})
-ORDER_TOPICS: Final = ("ORDERS_CREATE", "ORDERS_PAID", "ORDERS_UPDATED", "ORDERS_CANCELLED")
-"""Topics that journeys must hear of."""
 
 _GOOD_QUALITY = frozenset({"GREEN", "UNKNOWN", "NA"})
 
@@ -99,7 +98,12 @@ async def _shopify(parts: StoreParts, providers: Providers, access: "ShopAccess"
         shop = await providers.shopify.shop(access)
         subscribed = {one.topic for one in await providers.shopify.subscriptions(access)}
     except ProviderError as error:
-        return [Finding(subject="shopify", state="fault", text=provider_line(error))]
+        found = [Finding(subject="shopify", state="fault", text=provider_line(error))]
+        if parts.shop.uninstalled_at is not None:
+            text = f"the merchant removed the app on {parts.shop.uninstalled_at:%Y-%m-%d}; whoever is due waits"
+            advice = "install it again and enter its new token with `store add --replace`"
+            found.insert(0, Finding(subject="shopify", state="fault", text=text, advice=advice))
+        return found
     found = [Finding(subject="shopify", state="ok", text=f"the token is valid; the shop is {shop.name}")]
     missing = sorted(NEEDED_SCOPES - shop.scopes)
     if missing:
@@ -119,12 +123,13 @@ async def _shopify(parts: StoreParts, providers: Providers, access: "ShopAccess"
             text = f"the shop's {what} is {there}, the store's is {ours}"
             advice = "days and amounts are reckoned in the store's; change it with `store add --replace`"
             found.append(Finding(subject="shopify settings", state="warning", text=text, advice=advice))
-    if unheard := [topic for topic in ORDER_TOPICS if topic not in subscribed]:
-        text = f"no webhook subscription for {', '.join(unheard)}; purchases are seen only when a message is due"
-        advice = "`store check --register-webhooks https://your.gateway` makes them"
+    if unheard := [topic for topic in WANTED_TOPICS if topic not in subscribed]:
+        text = f"no webhook subscription for {', '.join(unheard)}; what they tell is heard late or not at all"
+        advice = "`store check --register-webhooks https://your.gateway` makes them (or set REKINDLE_PUBLIC_URL)"
         found.append(Finding(subject="shopify webhooks", state="warning", text=text, advice=advice))
     else:
-        found.append(Finding(subject="shopify webhooks", state="ok", text="orders are told by webhook"))
+        text = f"all {len(WANTED_TOPICS)} topics are subscribed; the privacy topics stand in the app's own settings"
+        found.append(Finding(subject="shopify webhooks", state="ok", text=text))
     return found
 
 

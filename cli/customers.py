@@ -1,4 +1,4 @@
-"""`customers import | opt-out`: who there is beyond what the shop tells, and who wants to be left alone."""
+"""`customers import | opt-out | erase | export`: who there is beyond what the shop tells, and what they may ask."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +10,7 @@ from cli.documents import ImportDocument, OptOutDocument
 from cli.failures import DONE, REFUSED
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.people import read_phone
+from cli.privacy import erase_customer, export_customer
 from cli.run import UNDELIVERED, Run, execute
 from policies.phones import mask_phone, suppression_hash
 from storage.customers import ShopPerson, lock_customer, suppress, suppressed, upsert_people
@@ -26,7 +27,9 @@ def register(app: typer.Typer) -> None:
     family = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     family.command("import")(import_customers)
     family.command("opt-out")(record_opt_out)
-    app.add_typer(family, name="customers", help="Import customers, or record that one opted out.")
+    family.command("erase")(erase_customer)
+    family.command("export")(export_customer)
+    app.add_typer(family, name="customers", help="Import customers, opt one out, erase one, export what is stored.")
 
 
 def import_customers(

@@ -10,6 +10,7 @@ from cli.connections import shop_access, show_findings, store_findings
 from cli.documents import DoctorDocument, Finding
 from cli.failures import DONE, REFUSED, explain, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
+from cli.privacy import privacy_findings
 from cli.readiness import coupon_problem, history_problem, model_warning, template_problems
 from cli.run import Run, execute
 from composition import Providers, TemporalUnavailableError, connect, providers_from, temporal_place
@@ -92,7 +93,7 @@ async def _stores(run: Run, database: Database, journey: str | None, findings: l
     async with providers_from(run.settings) as providers:
         for parts in stores:
             named = f"{parts.store.slug}: "
-            found = await store_findings(run, parts, providers)
+            found = [*await store_findings(run, parts, providers), *await privacy_findings(run, database, parts)]
             findings += [one.model_copy(update={"subject": named + one.subject}) for one in found]
             for row, definition in await _journeys(database, parts, journey):
                 findings += await _journey(run, database, parts, providers, row, definition)

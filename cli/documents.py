@@ -2,57 +2,24 @@
 
 Scripts depend on these: fields are added, never renamed or taken away. A key is always there, null where nothing
 stands; a count by words has every word. Times are RFC 3339 in UTC, money is a decimal string beside its currency, and
-phone numbers are masked.
+phone numbers are masked. What the staff API answers with too stands in `reports/documents.py`.
 """
 
-from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from datetime import date
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
-
-from models.enums import (
-    AttemptStatus,
-    AttributedBy,
-    ConsentState,
-    EnrollmentState,
-    HoldReason,
-    JourneyKind,
-    JourneyState,
-    SendState,
-    SkipReason,
-    TemplateStatus,
+from models.enums import JourneyKind, JourneyState, StaffRole, TemplateStatus
+from models.journey import ConsentRule
+from reports.documents import (
+    CustomerView,
+    DecisionView,
+    Document,
+    JourneysDocument,
+    Moment,
+    StatusDocument,
+    StopDocument,
+    VerdictView,
 )
-from models.money import Money
-
-
-def rfc3339(at: datetime) -> str:
-    """The moment in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Moment = Annotated[
-    datetime,
-    PlainSerializer(rfc3339, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}),
-]
-
-
-class Document(BaseModel):
-    """Base of everything that is printed as JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Amount(Document):
-    """Money in major units."""
-
-    amount: str = Field(pattern=r"^-?\d+(\.\d+)?$")
-    currency: str
-
-    @classmethod
-    def of(cls, money: Money) -> "Amount":
-        """The amount as its currency is written."""
-        return cls(amount=str(money.amount), currency=money.currency)
 
 
 class FailureDocument(Document):
@@ -82,14 +49,31 @@ class StageSummary(Document):
     written_by: Literal["template", "text", "model"]
 
 
+class ConversationsSummary(Document):
+    """Whose silence a follow-up answers; without a column everybody's."""
+
+    column: str | None
+    include_closed: bool
+
+
+class CartSummary(Document):
+    """Which checkouts an abandoned-cart journey answers; the least total is in the store's currency."""
+
+    after: str
+    minimum: str | None
+
+
 class JourneySummary(Document):
-    """What a journey file says."""
+    """What a journey file says; of the keys that say who enters, those of its kind are filled."""
 
     name: str
     kind: JourneyKind
     priority: int
-    inactive_days: int
+    inactive_days: int | None
     inactive_days_max: int | None
+    conversations: ConversationsSummary | None
+    cart: CartSummary | None
+    consent: ConsentRule
     control_percent: int
     coupon: str | None
     stages: list[StageSummary]
@@ -180,10 +164,22 @@ class Audience(Document):
     skipped: dict[str, int]
 
 
-class LaunchDocument(Document):
-    """`launch`."""
+class WatchView(Document):
+    """What a follow-up or cart journey watches from now on.
 
-    launch_id: int
+    Attributes:
+        since: silences and carts from before do not count (`--only-new`).
+        not_yet_due: those that are not quiet for long enough yet.
+    """
+
+    since: Moment | None
+    not_yet_due: int
+
+
+class LaunchDocument(Document):
+    """`launch`. A win-back has a launch, a journey of another kind a watch."""
+
+    launch_id: int | None
     store: str
     journey: str
     version: int
@@ -191,195 +187,21 @@ class LaunchDocument(Document):
     entrants_by_day: dict[date, int]
     messages_by_day: dict[date, int]
     warnings: list[str]
+    watch: WatchView | None
 
 
-class StopDocument(Document):
-    """`stop`. `told` counts those who were told now; `delivered` is false while Temporal has yet to hear of it."""
+class PauseDocument(Document):
+    """`pause`, `resume`. `delivered` is false while Temporal has yet to hear of it."""
 
     store: str
     journey: str
-    customer: str | None
-    told: int
-    unpaced: int
+    state: JourneyState
+    state_reason: str | None
+    changed: bool
     delivered: bool
 
 
-class JourneyLine(Document):
-    """One journey with its counts; `exits` splits purchases by attribution as it stands now."""
-
-    name: str
-    kind: JourneyKind
-    priority: int
-    state: JourneyState
-    state_reason: str | None
-    versions: dict[int, int]
-    enrollments: dict[str, int]
-    exits: dict[str, int]
-    paced: int
-
-
-class JourneysDocument(Document):
-    """`journeys`."""
-
-    store: str
-    journeys: list[JourneyLine]
-
-
 # --- status, why-not -------------------------------------------------------------------------------------------------
-
-
-class CustomerView(Document):
-    """Who it is about."""
-
-    customer_id: str | None
-    phone: str | None
-    first_name: str | None
-    language: str | None
-    time_zone: str | None
-    consent: ConsentState
-    consent_at: Moment | None
-    opted_out_at: Moment | None
-    opt_out_source: str | None
-    erased_at: Moment | None
-    last_order_at: Moment | None
-    last_order_total: Amount | None
-
-
-class NextAction(Document):
-    """What happens next. `at` is null where an event is waited for."""
-
-    text: str
-    at: Moment | None
-    at_local: str | None
-
-
-class HoldView(Document):
-    """Why a stage that is due waits."""
-
-    reason: HoldReason
-    text: str
-    until: Moment | None
-
-
-class ExitView(Document):
-    """How an enrollment ended; `purchased` splits into itself and `purchased_elsewhere` by attribution."""
-
-    reason: str
-    text: str
-    at: Moment | None
-    event: str | None
-    event_at: Moment | None
-
-
-class AttemptView(Document):
-    """One try at a message."""
-
-    number: int
-    status: AttemptStatus
-    error_code: int | None
-    error_text: str | None
-    claimed_at: Moment
-    accepted_at: Moment | None
-    sent_at: Moment | None
-    delivered_at: Moment | None
-    read_at: Moment | None
-    failed_at: Moment | None
-
-
-class MessageView(Document):
-    """One stage's message; `text` is what the customer saw, or will see."""
-
-    stage: int
-    state: SendState
-    template: str | None
-    language: str | None
-    text: str | None
-    coupon_code: str | None
-    written_by: str | None
-    skip_reason: SkipReason | None
-    attempts: list[AttemptView]
-
-
-class TimelineLine(Document):
-    """One line of an enrollment's story."""
-
-    at: Moment
-    what: str
-    text: str
-
-
-class OrderView(Document):
-    """An order that the journey heard of or is credited with."""
-
-    order_id: str
-    ordered_at: Moment
-    total: Amount
-    attributed_by: AttributedBy | None
-    attributed_here: bool
-
-
-class EnrollmentView(Document):
-    """One passage through a journey. `stage` counts from 1 and is null when no message is left."""
-
-    workflow_id: str
-    journey: str
-    version: int
-    state: EnrollmentState
-    stage: int | None
-    stages: int
-    entered_at: Moment
-    next_action: NextAction | None
-    hold: HoldView | None
-    exit: ExitView | None
-    messages: list[MessageView]
-    orders: list[OrderView]
-    timeline: list[TimelineLine]
-
-
-class DecisionView(Document):
-    """An entry decision on record."""
-
-    journey: str
-    at: Moment
-    outcome: str
-    seen: str
-    threshold: str
-
-
-class PacedView(Document):
-    """A later day on which the customer enters if the rules still let them."""
-
-    journey: str
-    day: date
-
-
-class RuleView(Document):
-    """One entry rule, with what was seen and what it asks."""
-
-    rule: str
-    passed: bool
-    seen: str
-    threshold: str
-
-
-class VerdictView(Document):
-    """Whether a customer may enter a journey now; `reason` is the first rule that says no."""
-
-    journey: str
-    may_enter: bool
-    reason: str | None
-    rules: list[RuleView]
-
-
-class StatusDocument(Document):
-    """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none."""
-
-    store: str
-    customer: CustomerView
-    enrollments: list[EnrollmentView]
-    paced: list[PacedView]
-    decisions: list[DecisionView]
-    why_not: list[VerdictView]
 
 
 class WhyNotDocument(Document):
@@ -416,6 +238,39 @@ class TemplatesDocument(Document):
     templates: list[TemplateView]
 
 
+class KeyView(Document):
+    """A key of the staff API without its secret part."""
+
+    prefix: str
+    name: str
+    role: StaffRole
+    created_at: Moment
+    last_used_at: Moment | None
+    revoked_at: Moment | None
+
+
+class KeyCreateDocument(Document):
+    """`keys create`. `secret` is the whole key, shown this once."""
+
+    store: str
+    key: KeyView
+    secret: str
+
+
+class KeyListDocument(Document):
+    """`keys list`."""
+
+    store: str
+    keys: list[KeyView]
+
+
+class KeyRevokeDocument(Document):
+    """`keys revoke`."""
+
+    store: str
+    key: KeyView
+
+
 class BadLine(Document):
     """A line of an import that cannot be used."""
 
@@ -441,6 +296,25 @@ class OptOutDocument(Document):
     delivered: bool
 
 
+class EraseDocument(Document):
+    """`customers erase`. `delivered` is false while Temporal has yet to hear of it."""
+
+    store: str
+    phone: str
+    known: bool
+    delivered: bool
+
+
+class ExportDocument(Document):
+    """`customers export`; what is stored stands in the file, not here."""
+
+    store: str
+    phone: str
+    file: str
+    rows: int
+    requests_fulfilled: int
+
+
 class HistoryDocument(Document):
     """`history`."""
 
@@ -462,8 +336,15 @@ DOCUMENTS: dict[str, type[Document]] = {
     "status": StatusDocument,
     "why-not": WhyNotDocument,
     "templates": TemplatesDocument,
+    "pause": PauseDocument,
+    "resume": PauseDocument,
+    "keys-create": KeyCreateDocument,
+    "keys-list": KeyListDocument,
+    "keys-revoke": KeyRevokeDocument,
     "customers-import": ImportDocument,
     "customers-opt-out": OptOutDocument,
+    "customers-erase": EraseDocument,
+    "customers-export": ExportDocument,
     "history": HistoryDocument,
 }
 """Every document by the name of its schema in `docs/schemas/`."""

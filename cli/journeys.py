@@ -2,15 +2,12 @@
 
 import typer
 
-from cli.documents import JourneyLine, JourneysDocument
 from cli.failures import DONE
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.run import Run, execute
-from cli.wording import PURCHASED_ELSEWHERE
-from models.enums import EnrollmentState, ExitReason
-from storage.journeys import summaries
-from storage.lookup import count_attributed_exits
-from storage.stores import required_id
+from models.enums import EnrollmentState
+from reports.documents import JourneyLine
+from reports.journeys import journeys_of
 
 
 def register(app: typer.Typer) -> None:
@@ -26,24 +23,10 @@ def journeys(*, as_json: JsonFlag = False, store: StoreName = None, debug: Debug
 async def _journeys(run: Run) -> int:
     async with run.database() as database:
         parts = await run.store(database)
-        lines = []
         async with database.read() as session:
-            for one in await summaries(session, parts.id):
-                own = await count_attributed_exits(session, required_id(one.journey.id))
-                lines.append(
-                    JourneyLine(
-                        name=one.journey.name,
-                        kind=one.journey.kind,
-                        priority=one.journey.priority,
-                        state=one.journey.state,
-                        state_reason=one.journey.state_reason,
-                        versions=one.versions,
-                        enrollments={state.value: one.by_state[state] for state in EnrollmentState},
-                        exits=_exits(one.by_exit, own),
-                        paced=one.paced,
-                    )
-                )
-    run.output.document(JourneysDocument(store=parts.store.slug, journeys=lines))
+            document = await journeys_of(session, parts)
+    run.output.document(document)
+    lines = document.journeys
     if not lines:
         run.output.line("There are no journeys yet: `launch FILE` starts one.")
         return DONE
@@ -52,14 +35,6 @@ async def _journeys(run: Run) -> int:
         [_row(line) for line in lines],
     )
     return DONE
-
-
-def _exits(by_exit: dict[ExitReason, int], own: int) -> dict[str, int]:
-    """Every word, purchases split by attribution."""
-    counts = {reason.value: by_exit[reason] for reason in ExitReason}
-    elsewhere = counts[ExitReason.PURCHASED] - own
-    counts[ExitReason.PURCHASED] = own
-    return {**counts, PURCHASED_ELSEWHERE: elsewhere}
 
 
 def _row(line: JourneyLine) -> list[str]:

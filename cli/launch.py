@@ -16,19 +16,19 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.health import check_store
 from activities.selection import Selection
 from activities.services import Services
-from cli.documents import Audience, LaunchDocument
+from cli.documents import LaunchDocument
 from cli.failures import DONE, INTERRUPTED, Failure
+from cli.launch_checks import check_name, ready
+from cli.launch_watch import launch_watched
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
-from cli.preview import Preview, audience_of, read_preview, show_preview
-from cli.readiness import coupon_problem, history_problem, model_warning, template_problems
+from cli.preview import Preview, audience_of, read_preview, show_preview, told
 from cli.run import Run, execute, require_terminal
-from cli.temporal import ensure_health_watch, soon_served, start_audience
+from cli.temporal import ensure_store_watches, start_audience
 from cli.validate import JourneyFile, describe, read_definition
 from models.enums import JourneyState, LaunchState, LeftOut
-from models.journey import JourneyDefinition
+from models.journey import WinBack
 from models.tables import Launch
 from storage.journeys import journey_of, publish
 from storage.launches import (
@@ -44,8 +44,7 @@ from storage.launches import (
     record_decisions,
 )
 from storage.lookup import ever_entered
-from storage.stores import StoreParts, required_id, store_parts
-from storage.templates import templates_of
+from storage.stores import StoreParts, required_id
 from workflows.ids import audience_workflow_id
 
 _LOOK_EVERY_S = 0.2
@@ -57,6 +56,7 @@ _QUIET = (
 )
 _TRIES = 6
 _FIRST_PAUSE = timedelta(seconds=1)
+_NEW = "Leave out who was ever in this journey; of a follow-up or cart journey what was quiet before now."
 _ONLY_NEW = "only customers who were never in this journey (--only-new)"
 
 
@@ -69,7 +69,7 @@ def launch(
     file: JourneyFile,
     *,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, by customer id.")] = None,
-    only_new: Annotated[bool, typer.Option("--only-new", help="Leave out who was ever in this journey.")] = False,
+    only_new: Annotated[bool, typer.Option("--only-new", help=_NEW)] = False,
     yes: YesFlag = False,
     as_json: JsonFlag = False,
     store: StoreName = None,
@@ -77,7 +77,8 @@ def launch(
 ) -> int:
     """Select a journey's audience, show it, ask, and start it.
 
-    Returns when everyone selected is started or has a later day. Running it again goes on with those not yet in.
+    Returns when everyone selected is started or has a later day. Running it again goes on with those not yet in. A
+    follow-up or cart journey then watches for silences or carts until it is stopped.
     """
     return execute(
         lambda run: _launch(run, file, limit, only_new=only_new, yes=yes), as_json=as_json, store=store, debug=debug
@@ -90,7 +91,9 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
     async with run.database() as database:
         parts = await run.store(database)
         async with run.services(database) as services:
-            parts, warnings = await _ready(run, services, parts, definition)
+            if not isinstance(definition, WinBack):
+                return await launch_watched(run, services, parts, definition, limit, only_new=only_new, yes=yes)
+            parts, warnings = await ready(run, services, parts, definition)
             launch_id, version = await _open(run, services, parts, definition, limit)
             try:
                 await _select(run, services, launch_id, only_new=only_new)
@@ -116,55 +119,16 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
             return await _report(run, services, parts, launch_id, version, preview, warnings)
 
 
-# --- before anything is stored ---------------------------------------------------------------------------------------
-
-
-async def _ready(
-    run: Run, services: Services, parts: StoreParts, definition: JourneyDefinition
-) -> tuple[StoreParts, list[str]]:
-    """The store as its services see it now, and warnings.
-
-    Raises:
-        Failure: the journey cannot run; every reason is listed.
-    """
-    if not await soon_served(services.temporal):
-        raise Failure(
-            "no worker serves the task queue `rekindle`, so nothing would start; "
-            "run `python worker.py` (or `python starter.py up`) and launch again"
-        )
-    report = await check_store(services, parts.id, now=run.clock())
-    async with services.database.read() as session:
-        parts = await store_parts(session, parts.id)
-        mirror = await templates_of(session, parts.number.waba_id)
-    problems = [f"{fault} (`store check` says more)" for fault in report.faults]
-    if parts.number.paused_reason is not None:
-        problems.append(f"the store's number is paused: {parts.number.paused_reason}")
-    if not any(fault.startswith("whatsapp") for fault in report.faults):
-        problems += template_problems(definition, mirror)
-    if not any(fault.startswith("shopify") for fault in report.faults):
-        access = services.shop_access(parts.shop)
-        found = [
-            history_problem(definition, parts.shop),
-            await coupon_problem(services.shopify, access, definition),
-        ]
-        problems += [problem for problem in found if problem is not None]
-    if problems:
-        raise Failure(*problems)
-    warning = model_warning(definition, has_model=services.llm is not None)
-    return parts, [] if warning is None else [warning]
-
-
 # --- the preview -----------------------------------------------------------------------------------------------------
 
 
 async def _open(
-    run: Run, services: Services, parts: StoreParts, definition: JourneyDefinition, limit: int | None
+    run: Run, services: Services, parts: StoreParts, definition: WinBack, limit: int | None
 ) -> tuple[int, int]:
     now = run.clock()
     async with services.database.write() as session:
         journey, version = await publish(session, parts.id, definition, now=now)
-        if journey.state is JourneyState.ARCHIVED:
-            raise Failure(f"the journey {journey.name} is archived; give the file another name")
+        check_name(journey, definition)
         opened = await open_launch(
             session,
             store_id=parts.id,
@@ -237,7 +201,7 @@ async def _hand_over(services: Services, parts: StoreParts, launch_id: int) -> N
         if journey.state is not JourneyState.PAUSED:
             journey.state, journey.state_reason = JourneyState.ACTIVE, None
     try:
-        await ensure_health_watch(services.temporal, parts.id)
+        await ensure_store_watches(services.temporal, parts)
         await start_audience(services.temporal, parts, launched.journey_id, launch_id)
     except RPCError:
         async with services.database.write() as session:
@@ -324,17 +288,11 @@ async def _report(
             entrants_by_day=preview.entrants_by_day,
             messages_by_day=preview.messages_by_day,
             warnings=warnings,
+            watch=None,
         )
     )
-    run.output.line(_told(journey.name, version, audience), style="bold")
+    run.output.line(told(journey.name, version, audience), style="bold")
     return DONE
-
-
-def _told(name: str, version: int, audience: Audience) -> str:
-    later = f", {audience.paced} have a later day" if audience.paced else ""
-    held_out = f", {audience.control} are held out" if audience.control else ""
-    left_out = sum(audience.skipped.values())
-    return f"{name} version {version}: {audience.entered} entered{later}{held_out}, {left_out} left out"
 
 
 def _progress(run: Run) -> Progress:

@@ -3,8 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from rich.box import SIMPLE_HEAD
@@ -66,11 +64,6 @@ def write_failure(lines: Sequence[str], code: int, *, as_json: bool) -> None:
 def shown(text: str) -> str:
     """The text without what could steer a terminal: customers choose their own names."""
     return "".join(character if character.isprintable() or character == "\n" else "\ufffd" for character in text)
-
-
-def local_time(at: datetime, zone: ZoneInfo) -> str:
-    """A moment for a person: the store's clock, then UTC."""
-    return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M} {zone.key} ({at.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"
 
 
 def _write(document: str) -> None:

@@ -1,232 +1,10 @@
-"""One enrollment told: where it stands, what comes next, every message and everything that happened."""
+"""One enrollment for a person at a terminal."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from cli.documents import (
-    Amount,
-    AttemptView,
-    EnrollmentView,
-    ExitView,
-    HoldView,
-    MessageView,
-    NextAction,
-    OrderView,
-    TimelineLine,
-)
-from cli.output import Output, local_time
-from cli.wording import ATTEMPTS, EXITS, HOLDS, SENDS, SKIPS, STATES, exit_word
-from models.enums import AttributedBy, EnrollmentState, EventKind, ExitReason, HoldReason, SkipReason
-from models.money import Money
-from models.tables import CustomerEvent, Enrollment, Order, Send, SendAttempt, Template
-from policies.whatsapp_reactions import explain
-from storage.lookup import Passage
-from storage.stores import required_id
-
-Templates = Mapping[tuple[str, str], Template]
-
-_EVENTS = {
-    EventKind.CUSTOMER_REPLIED: "the customer wrote",
-    EventKind.ORDER_PLACED: "the customer ordered",
-    EventKind.UNSUBSCRIBED: "the customer asked to be left alone",
-    EventKind.PRIORITY_JOURNEY_ENTERED: "a journey of higher priority took over",
-    EventKind.STOP: "it was told to stop",
-    EventKind.ORDER_CANCELLED: "an order was cancelled",
-}
-
-
-def enrollment_view(passage: Passage, templates: Templates, texts: Mapping[int, str], zone: ZoneInfo) -> EnrollmentView:
-    """The enrollment as a document.
-
-    Args:
-        templates: the mirror, by name and language.
-        texts: what the customer wrote, by event.
-        zone: the store's, for local times.
-    """
-    enrollment = passage.enrollment
-    stages = len(passage.definition.stages)
-    return EnrollmentView(
-        workflow_id=enrollment.id,
-        journey=passage.journey.name,
-        version=passage.version,
-        state=enrollment.state,
-        stage=enrollment.stage + 1 if enrollment.stage < stages else None,
-        stages=stages,
-        entered_at=enrollment.entered_at,
-        next_action=_next_action(passage, zone),
-        hold=_hold(enrollment),
-        exit=_exit(passage),
-        messages=[_message(passage, send, templates) for send in passage.sends],
-        orders=[_order(order, enrollment) for order in passage.orders],
-        timeline=_timeline(passage, texts),
-    )
-
-
-def _next_action(passage: Passage, zone: ZoneInfo) -> NextAction | None:
-    enrollment, stages = passage.enrollment, len(passage.definition.stages)
-    number = f"message {enrollment.stage + 1} of {stages}"
-    match enrollment.state:
-        case EnrollmentState.CLOSED:
-            return None
-        case EnrollmentState.CONTROL:
-            return _action("it stays in the control group until then", enrollment.horizon_at, zone)
-        case EnrollmentState.WATCHING:
-            return _action("the watch ends", enrollment.due_at, zone)
-        case EnrollmentState.HOLDING if enrollment.due_at is None:
-            return _action(f"{number} goes when what it waits for has come", None, zone)
-        case EnrollmentState.HOLDING:
-            return _action(f"{number} is tried again", enrollment.due_at, zone)
-        case EnrollmentState.STARTING | EnrollmentState.WAITING | EnrollmentState.SENDING:
-            return _action(f"{number} is due", enrollment.due_at, zone)
-
-
-def _action(text: str, at: datetime | None, zone: ZoneInfo) -> NextAction:
-    return NextAction(text=text, at=at, at_local=local_time(at, zone) if at is not None else None)
-
-
-def _hold(enrollment: Enrollment) -> HoldView | None:
-    if enrollment.hold_reason is None:
-        return None
-    return HoldView(reason=enrollment.hold_reason, text=HOLDS[enrollment.hold_reason], until=enrollment.due_at)
-
-
-def _exit(passage: Passage) -> ExitView | None:
-    enrollment = passage.enrollment
-    if enrollment.exit_reason is None:
-        return None
-    word = exit_word(enrollment.exit_reason, elsewhere=passage.bought_elsewhere)
-    event = next((event for event in passage.events if event.id == enrollment.exit_event_id), None)
-    return ExitView(
-        reason=word,
-        text=EXITS[word],
-        at=enrollment.closed_at,
-        event=event.kind.value if event is not None else None,
-        event_at=event.occurred_at if event is not None else None,
-    )
-
-
-# --- messages --------------------------------------------------------------------------------------------------------
-
-
-def _message(passage: Passage, send: Send, templates: Templates) -> MessageView:
-    attempts = passage.attempts.get(send.id or 0, [])
-    return MessageView(
-        stage=send.stage + 1,
-        state=send.state,
-        template=send.template_name,
-        language=send.template_language,
-        text=_text(send, attempts, templates),
-        coupon_code=send.coupon_code,
-        written_by=send.written_by,
-        skip_reason=send.skip_reason,
-        attempts=[_attempt(attempt) for attempt in attempts],
-    )
-
-
-def _text(send: Send, attempts: Sequence[SendAttempt], templates: Templates) -> str | None:
-    """The free text where that went out, else the template with its variables filled."""
-    if send.free_text is not None and (not attempts or not attempts[-1].used_template):
-        return send.free_text
-    template = templates.get((send.template_name or "", send.template_language or ""))
-    if template is None:
-        return " / ".join(send.parameters.values()) or None
-    text = template.body
-    for name, value in send.parameters.items():
-        text = text.replace(f"{{{{{name}}}}}", value)
-    return text
-
-
-def _attempt(attempt: SendAttempt) -> AttemptView:
-    return AttemptView(
-        number=attempt.number,
-        status=attempt.status,
-        error_code=attempt.error_code,
-        error_text=explain(attempt.error_code) if attempt.error_code is not None else None,
-        claimed_at=attempt.claimed_at,
-        accepted_at=attempt.accepted_at,
-        sent_at=attempt.sent_at,
-        delivered_at=attempt.delivered_at,
-        read_at=attempt.read_at,
-        failed_at=attempt.failed_at,
-    )
-
-
-def _order(order: Order, enrollment: Enrollment) -> OrderView:
-    return OrderView(
-        order_id=order.external_id,
-        ordered_at=order.ordered_at,
-        total=Amount.of(Money(order.total_minor, order.currency)),
-        attributed_by=order.attributed_by,
-        attributed_here=order.attributed_enrollment_id == enrollment.id,
-    )
-
-
-# --- the story -------------------------------------------------------------------------------------------------------
-
-
-def _timeline(passage: Passage, texts: Mapping[int, str]) -> list[TimelineLine]:
-    enrollment = passage.enrollment
-    lines = [TimelineLine(at=enrollment.selected_at, what="selected", text="passed every entry rule")]
-    if enrollment.state is EnrollmentState.CONTROL:
-        lines.append(TimelineLine(at=enrollment.entered_at, what="control", text=STATES[EnrollmentState.CONTROL]))
-    else:
-        lines.append(TimelineLine(at=enrollment.entered_at, what="entered", text=f"version {passage.version}"))
-    for send in passage.sends:
-        for attempt in passage.attempts.get(send.id or 0, []):
-            lines += _attempt_lines(send.stage + 1, attempt)
-    for note in passage.notes:
-        number = f"message {note.stage + 1}: " if note.stage is not None else ""
-        lines.append(TimelineLine(at=note.at, what=note.what, text=f"{number}{_note_words(note.what, note.reason)}"))
-    lines += [_event_line(event, passage, texts) for event in passage.events]
-    told = _exit(passage)
-    if told is not None and told.at is not None:
-        lines.append(TimelineLine(at=told.at, what="exit", text=f"{told.reason}: {told.text}"))
-    return sorted(lines, key=lambda line: line.at)
-
-
-def _attempt_lines(stage: int, attempt: SendAttempt) -> list[TimelineLine]:
-    number = f"message {stage}" + (f", attempt {attempt.number}" if attempt.number > 1 else "")
-    moments = (
-        ("accepted", attempt.accepted_at, "taken by WhatsApp"),
-        ("delivered", attempt.delivered_at, "delivered"),
-        ("read", attempt.read_at, "read"),
-    )
-    lines = [TimelineLine(at=at, what=what, text=f"{number}: {words}") for what, at, words in moments if at is not None]
-    if attempt.failed_at is not None:
-        code = f"code {attempt.error_code}: " if attempt.error_code is not None else ""
-        text = f"{number}: {code}{explain(attempt.error_code)}"
-        lines.append(TimelineLine(at=attempt.failed_at, what="failed", text=text))
-    if not lines:
-        lines.append(TimelineLine(at=attempt.claimed_at, what="claimed", text=f"{number}: {ATTEMPTS[attempt.status]}"))
-    return lines
-
-
-def _note_words(what: str, reason: str | None) -> str:
-    if what == "holding" and reason in set(HoldReason):
-        return f"held, {HOLDS[HoldReason(reason)]}"
-    if what == "skipped" and reason in set(SkipReason):
-        return f"passed over, {SKIPS[SkipReason(reason)]}"
-    return EXITS.get(reason or "", (reason or what).replace("_", " "))
-
-
-def _event_line(event: CustomerEvent, passage: Passage, texts: Mapping[int, str]) -> TimelineLine:
-    text = _EVENTS[event.kind]
-    wrote = texts.get(required_id(event.id))
-    if wrote is not None:
-        text += f": {wrote}"
-    order = next((order for order in passage.orders if order.id == event.order_id), None)
-    if order is not None:
-        text += f": {order.external_id}, {Money(order.total_minor, order.currency)}, {_credit(order, passage)}"
-    if event.kind is EventKind.STOP and event.exit_reason is not None:
-        text = EXITS[ExitReason(event.exit_reason)]
-    return TimelineLine(at=event.occurred_at, what=event.kind.value, text=text)
-
-
-def _credit(order: Order, passage: Passage) -> str:
-    if order.attributed_enrollment_id != passage.enrollment.id:
-        return "not this journey's"
-    return "by its coupon" if order.attributed_by is AttributedBy.COUPON else "within days of its message"
+from cli.output import Output
+from reports.documents import CartView, ConversationView, EnrollmentView, MessageView
+from reports.wording import ATTEMPTS, SENDS, SKIPS, STATES, local_time
 
 
 def show_enrollment(output: Output, view: EnrollmentView, zone: ZoneInfo) -> None:
@@ -234,6 +12,10 @@ def show_enrollment(output: Output, view: EnrollmentView, zone: ZoneInfo) -> Non
     output.line()
     output.line(f"{view.journey}, version {view.version}: {STATES[view.state]}", style="bold")
     output.line(f"workflow {view.workflow_id}")
+    if view.conversation is not None:
+        output.line(f"about  {_conversation_words(view.conversation, zone)}")
+    if view.cart is not None:
+        output.line(f"about  {_cart_words(view.cart, zone)}")
     if view.exit is not None:
         output.line(f"ended  {view.exit.reason}: {view.exit.text}")
     if view.next_action is not None:
@@ -250,6 +32,19 @@ def show_enrollment(output: Output, view: EnrollmentView, zone: ZoneInfo) -> Non
             ],
         )
     output.table(["when", "what", ""], [[local_time(line.at, zone), line.what, line.text] for line in view.timeline])
+
+
+def _conversation_words(conversation: ConversationView, zone: ZoneInfo) -> str:
+    where = f"column {conversation.column}" if conversation.column is not None else "no column"
+    since = conversation.silent_since
+    silence = f"silent since {local_time(since, zone)}" if since is not None else "the customer spoke last"
+    return f"the conversation: {where}, {'open' if conversation.is_open else 'closed'}, {silence}"
+
+
+def _cart_words(cart: CartView, zone: ZoneInfo) -> str:
+    since = cart.idle_since
+    state = f"left alone since {local_time(since, zone)}" if since is not None else "no longer open"
+    return f"a cart of {cart.total.amount} {cart.total.currency}, {state}"
 
 
 def _state_words(message: MessageView) -> str:

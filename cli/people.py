@@ -1,24 +1,19 @@
 """What several commands say about a person: who it is, whether they may enter a journey, and what was decided."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cli.documents import Amount, CustomerView, DecisionView, RuleView, VerdictView
 from cli.failures import NOT_FOUND, Failure
-from cli.output import Output, local_time
-from cli.run import Run
-from cli.wording import outcome_words
-from models.journey import JourneyDefinition
-from models.money import Money
-from models.tables import Customer, Journey
-from policies.eligibility import evaluate, first_failure
+from cli.output import Output
+from models.tables import Customer
 from policies.phones import mask_phone, parse_phone
 from policies.zones import zone_or_none
-from storage.entry import considered
-from storage.lookup import Decided, find_person
-from storage.stores import StoreParts, required_id, suppression_key
+from reports.documents import CustomerView, DecisionView, VerdictView
+from reports.wording import local_time, outcome_words
+from storage.lookup import find_person
+from storage.stores import StoreParts
 
 
 def read_phone(text: str, parts: StoreParts) -> str:
@@ -42,75 +37,16 @@ async def known_person(session: AsyncSession, parts: StoreParts, phone: str) -> 
     return customer
 
 
-def customer_view(customer: Customer) -> CustomerView:
-    """The customer as a document, the phone masked."""
-    total = None
-    if customer.last_order_minor is not None and customer.last_order_currency is not None:
-        total = Amount.of(Money(customer.last_order_minor, customer.last_order_currency))
-    return CustomerView(
-        customer_id=customer.external_id,
-        phone=mask_phone(customer.phone) if customer.phone is not None else None,
-        first_name=customer.first_name,
-        language=customer.language,
-        time_zone=customer.time_zone,
-        consent=customer.consent,
-        consent_at=customer.consent_at,
-        opted_out_at=customer.opted_out_at,
-        opt_out_source=customer.opt_out_source,
-        erased_at=customer.erased_at,
-        last_order_at=customer.last_order_at,
-        last_order_total=total,
-    )
+def store_zone(parts: StoreParts) -> ZoneInfo:
+    """The store's time zone.
 
-
-async def verdict(
-    run: Run,
-    session: AsyncSession,
-    parts: StoreParts,
-    journey: Journey,
-    definition: JourneyDefinition,
-    customer: Customer,
-    *,
-    now: datetime,
-) -> VerdictView:
-    """Every entry rule of the journey for the customer, evaluated now."""
+    Raises:
+        Failure: this machine does not know it.
+    """
     zone = zone_or_none(parts.store.time_zone)
     if zone is None:
         raise Failure(f"the store's time zone {parts.store.time_zone!r} is unknown on this machine")
-    (who,) = await considered(
-        session,
-        required_id(journey.id),
-        [required_id(customer.id)],
-        suppression_key=suppression_key(parts.store, run.cipher),
-        now=now,
-    )
-    results = evaluate(
-        who.candidate, definition, now=now, zone=zone, entry_key=who.entry_key, currency=parts.store.currency
-    )
-    failed = first_failure(results)
-    return VerdictView(
-        journey=journey.name,
-        may_enter=failed is None,
-        reason=failed.rule if failed is not None else None,
-        rules=[
-            RuleView(rule=result.rule, passed=result.passed, seen=result.seen, threshold=result.threshold)
-            for result in results
-        ],
-    )
-
-
-def decision_views(decided: Sequence[Decided]) -> list[DecisionView]:
-    """Decisions on record as documents."""
-    return [
-        DecisionView(
-            journey=one.journey,
-            at=one.decision.at,
-            outcome=one.decision.outcome,
-            seen=one.decision.seen,
-            threshold=one.decision.threshold,
-        )
-        for one in decided
-    ]
+    return zone
 
 
 def show_customer(output: Output, view: CustomerView) -> None:

@@ -64,7 +64,7 @@ async def read_preview(run: Run, services: "Services", launch_id: int) -> Previe
         control=by_outcome.get(CONTROL_DUE, 0),
         skipped=_skipped(by_outcome),
         entrants_by_day=dict(sorted(days.items())),
-        messages_by_day=_messages(definition, days, ZoneInfo(parts.store.time_zone), run.clock()),
+        messages_by_day=messages_by_day(definition, days, ZoneInfo(parts.store.time_zone), run.clock()),
     )
 
 
@@ -84,7 +84,9 @@ def _skipped(by_outcome: dict[str, int]) -> dict[str, int]:
     return {reason.value: by_outcome.get(reason.value, 0) for reason in LeftOut if reason is not LeftOut.PACED}
 
 
-def _messages(definition: JourneyDefinition, days: dict[date, int], zone: ZoneInfo, now: datetime) -> dict[date, int]:
+def messages_by_day(
+    definition: JourneyDefinition, days: dict[date, int], zone: ZoneInfo, now: datetime
+) -> dict[date, int]:
     """Each day's entrants followed through the stages by the store's clock."""
     where = Whereabouts(None, None, zone.key)
     counted: Counter[date] = Counter()
@@ -119,3 +121,11 @@ def show_preview(run: Run, preview: Preview) -> None:
         )
     if len(days) > _DAYS_SHOWN:
         out.line(f"and {len(days) - _DAYS_SHOWN} more days until {days[-1]:%a %Y-%m-%d}")
+
+
+def told(name: str, version: int, audience: Audience) -> str:
+    """What a launch did, in a line."""
+    later = f", {audience.paced} have a later day" if audience.paced else ""
+    held_out = f", {audience.control} are held out" if audience.control else ""
+    left_out = sum(audience.skipped.values())
+    return f"{name} version {version}: {audience.entered} entered{later}{held_out}, {left_out} left out"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from models.enums import SENDABLE_TEMPLATE_STATUSES
-from models.journey import FixedCoupon, JourneyDefinition
+from models.journey import FixedCoupon, JourneyDefinition, WinBack
 from models.tables import Shop, Template
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def template_problems(definition: JourneyDefinition, mirror: Sequence[Template])
 
 def history_problem(definition: JourneyDefinition, shop: Shop) -> str | None:
     """Why the shop's orders do not reach back far enough for the journey's silence."""
+    if not isinstance(definition, WinBack):  # the others do not look at old orders
+        return None
     if shop.sees_all_orders is False and definition.audience.inactive_days > ORDER_WALL_DAYS:
         return f"inactive_days is {definition.audience.inactive_days}: {_WALL}"
     return None

@@ -2,7 +2,8 @@
 
 `POST /` with `{"phone": "+49…", "do": "reply", "text": "…"}`, `{"phone": …, "do": "stop"}` or
 `{"phone": …, "do": "order", "total": "25.00"}` makes the customer act; what follows enters Rekindle as a signed
-webhook like anybody's. `GET /` lists some customers to choose from.
+webhook like anybody's. `GET /` lists some customers to choose from. `POST /_sandbox/whatsapp/{what}` lets Meta and the
+shop's staff act (`sandbox.whatsapp.door`).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from sandbox.shopify.state import OrderRecord, ShopState
 from sandbox.shopify.webhooks import order_webhook
 from sandbox.whatsapp.cloud import WhatsAppSandbox
+from sandbox.whatsapp.door import door as whatsapp_door
 from sandbox.whatsapp.sender import WebhookSender
 
 _SHOWN = 20
@@ -51,7 +53,8 @@ class SandboxDoor:
     ) -> None:
         self._shop, self._whatsapp, self._sender, self._http = shop, whatsapp, sender, http
         self._shopify_hook, self._clock = shopify_hook, clock
-        self.app = Starlette(routes=[Route("/", self._list, methods=["GET"]), Route("/", self._act, methods=["POST"])])
+        routes = [Route("/", self._list, methods=["GET"]), Route("/", self._act, methods=["POST"])]
+        self.app = Starlette(routes=[*routes, *whatsapp_door(whatsapp).routes])
 
     async def deliver_orders(self, *, since: datetime) -> None:
         """Send the webhook of each order of the history that happens from now on, until cancelled."""

@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Final
 
-from cli.documents import DOCUMENTS, Document
+from cli.documents import DOCUMENTS
 from cli.simulation.document import Outcome
+from reports.documents import Document
 
 ALL: Final[dict[str, type[Document]]] = {**DOCUMENTS, "simulate": Outcome}
 """The simulation's document is kept beside the simulation."""

@@ -30,11 +30,12 @@ from cli.run import Run, execute
 from cli.sandbox_door import SandboxDoor
 from cli.serving import serving
 from cli.simulation.world import PHONE_NUMBER_ID, SECRET, SHOP_DOMAIN, TOKEN, WABA_ID, World, build_world, sandbox_store
-from cli.temporal import ensure_health_watch
+from cli.temporal import ensure_store_watches
 from composition import cipher_from, connect, open_database, services_from
-from gateway.app import GatewaySettings, create_app
+from gateway.app import create_app, gateway_settings
 from gateway.relay import Relay
 from models.synthetic import generate_orders
+from observability import free_loopback_address, route_temporal_logs
 from sandbox.llm.app import MODEL, LlmSandbox
 from sandbox.shopify.app import ShopifySandbox
 from sandbox.whatsapp.app import WhatsAppApp
@@ -96,13 +97,15 @@ async def _up(run: Run, temporal_port: int, ui_port: int) -> int:
 async def _stack(run: Run, temporal_port: int, ui_port: int) -> AsyncIterator[Fleet]:
     """Everything up, in the order in which it is needed; down in reverse."""
     settings, clock = run.settings, run.clock
+    # The gateway's /metrics shows what the SDK counts in this process, the worker's part included.
+    route_temporal_logs(metrics_address=free_loopback_address())
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings))
         cipher = cipher_from(settings)
         address = await stack.enter_async_context(_temporal(temporal_port, ui_port))
         client = await connect(address)
         relay = Relay(database, client, clock)
-        gateway_app = create_app(database, cipher, GatewaySettings(), relay, clock)
+        gateway_app = create_app(database, cipher, gateway_settings(settings), relay, clock)
         gateway = await stack.enter_async_context(
             _listening(
                 "the gateway",
@@ -120,13 +123,14 @@ async def _stack(run: Run, temporal_port: int, ui_port: int) -> AsyncIterator[Fl
         async with database.read() as session:
             stores = await all_stores(session)
         for one in stores:
-            await ensure_health_watch(client, one.id)
+            await ensure_store_watches(client, one)
         for what, where in (
             ("Temporal", address),
             ("Temporal UI", f"http://127.0.0.1:{ui_port}"),
             ("gateway", gateway),
             ("sandbox shop", f"{SHOP_DOMAIN}, store {STORE!r}, {len(sandbox.world.shop.customers)} customers"),
             ("play a customer", f"POST {sandbox.door_url}  (docs/sandbox.md)"),
+            ("play the shop", f"POST {sandbox.shopify_url}/_sandbox/{SHOP_DOMAIN}/DEED  (docs/sandbox.md)"),
         ):
             run.output.line(f"{what + ':':<17}{where}")
         yield fleet
@@ -257,6 +261,7 @@ async def _sandbox(now: datetime, run: Run, gateway: str) -> AsyncIterator[_Sand
     )
     shopify = ShopifySandbox(clock)
     shopify.add_shop(world.shop)
+    world.shop.hook = f"{gateway}/webhooks/shopify"
     llm = LlmSandbox(api_keys=frozenset({TOKEN}), seed=_SEED, clock=clock)
     async with contextlib.AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx.AsyncClient())
@@ -266,7 +271,7 @@ async def _sandbox(now: datetime, run: Run, gateway: str) -> AsyncIterator[_Sand
             whatsapp=whatsapp,
             sender=sender,
             http=http,
-            shopify_hook=f"{gateway}/webhooks/shopify",
+            shopify_hook=world.shop.hook,
             clock=clock,
         )
         sandbox = _Sandbox(
@@ -276,7 +281,11 @@ async def _sandbox(now: datetime, run: Run, gateway: str) -> AsyncIterator[_Sand
             llm_url=await stack.enter_async_context(serving(llm)),
             door_url=await stack.enter_async_context(serving(door.app)),
         )
-        tasks = [asyncio.create_task(sender.run()), asyncio.create_task(door.deliver_orders(since=now))]
+        tasks = [
+            asyncio.create_task(sender.run()),
+            asyncio.create_task(shopify.deliver_with(http).run()),
+            asyncio.create_task(door.deliver_orders(since=now)),
+        ]
         try:
             yield sandbox
         finally:

@@ -4,26 +4,21 @@ from typing import Annotated
 
 import typer
 
-from cli.documents import PacedView, StatusDocument
 from cli.failures import DONE, NOT_FOUND, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
-from cli.passages import enrollment_view, show_enrollment
+from cli.passages import show_enrollment
 from cli.people import (
-    customer_view,
-    decision_views,
     known_person,
     read_phone,
     show_customer,
     show_decisions,
     show_verdict,
-    verdict,
+    store_zone,
 )
 from cli.run import Run, execute
-from models.enums import EventKind
-from policies.zones import zone_or_none
-from storage.lookup import active_journeys, customer_of_workflow, decisions_about, paced_of, passages, texts_of
-from storage.stores import required_id
-from storage.templates import templates_of
+from reports.status import status_of
+from storage.lookup import customer_of_workflow
+from storage.stores import suppression_key
 
 
 def register(app: typer.Typer) -> None:
@@ -58,27 +53,14 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
                         f"{parts.store.slug} has no journey with the workflow id {workflow_id}", code=NOT_FOUND
                     )
                 customer = found
-            customer_id = required_id(customer.id)
-            story = await passages(session, customer_id)
-            mirror = {(one.name, one.language): one for one in await templates_of(session, parts.number.waba_id)}
-            heard = [event for one in story for event in one.events if event.kind is EventKind.CUSTOMER_REPLIED]
-            texts = await texts_of(session, heard)
-            zone = zone_or_none(parts.store.time_zone)
-            if zone is None:
-                raise Failure(f"the store's time zone {parts.store.time_zone!r} is unknown on this machine")
-            verdicts = []
-            if all(one.enrollment.closed_at is not None for one in story):
-                verdicts = [
-                    await verdict(run, session, parts, journey, definition, customer, now=run.clock())
-                    for journey, definition in await active_journeys(session, parts.id)
-                ]
-            document = StatusDocument(
-                store=parts.store.slug,
-                customer=customer_view(customer),
-                enrollments=[enrollment_view(one, mirror, texts, zone) for one in story],
-                paced=[PacedView(journey=name, day=row.day) for name, row in await paced_of(session, customer_id)],
-                decisions=decision_views(await decisions_about(session, customer_id)),
-                why_not=verdicts,
+            zone = store_zone(parts)
+            document = await status_of(
+                session,
+                parts,
+                customer,
+                suppression_key=suppression_key(parts.store, run.cipher),
+                zone=zone,
+                now=run.clock(),
             )
     run.output.document(document)
     show_customer(run.output, document.customer)

@@ -4,17 +4,17 @@ from typing import Annotated
 
 import typer
 
-from cli.documents import StopDocument
 from cli.failures import DONE, NOT_FOUND, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
 from cli.people import known_person, read_phone
 from cli.run import Run, execute, require_terminal
 from models.tables import Journey
 from policies.phones import mask_phone
+from reports.documents import StopDocument
 from storage.customers import lock_customer
 from storage.engine import Database
-from storage.journeys import find_journey, journey_of
-from storage.stopping import close_entry, count_running, stop_customer, stop_page
+from storage.journeys import find_journey
+from storage.stopping import count_running, stop_customer, stop_everybody
 from storage.stores import StoreParts, required_id
 
 _REASON = "stopped by staff"
@@ -52,7 +52,7 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
             phone = None
             if not yes and not run.confirm(f"End {name} for the {running} customers who are in it?"):
                 raise Failure("declined; nothing was changed")
-            told, unpaced = await _stop_all(run, database, required_id(journey.id))
+            told, unpaced = await stop_everybody(database, required_id(journey.id), reason=_REASON, clock=run.clock)
         from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
 
         delivered = await deliver(database, run.clock)
@@ -73,20 +73,6 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
             "Temporal cannot be reached: no more messages are sent, and the gateway tells the workflows later"
         )
     return DONE
-
-
-async def _stop_all(run: Run, database: Database, journey_id: int) -> tuple[int, int]:
-    async with database.write() as session:
-        journey = await journey_of(session, journey_id)
-        unpaced = await close_entry(session, journey, reason=_REASON, now=run.clock())
-    told, after = 0, 0
-    while True:
-        async with database.write() as session:
-            count, following = await stop_page(session, journey_id, after=after, now=run.clock())
-        told += count
-        if following is None:
-            return told, unpaced
-        after = following
 
 
 async def _stop_one(

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-from cli.connections import ORDER_TOPICS, shop_access, show_findings, store_findings
+from cli.connections import shop_access, show_findings, store_findings
 from cli.documents import Finding, StoreAddDocument, StoreCheckDocument, StoreListDocument, StoreView
 from cli.failures import DONE, REFUSED, USAGE, Failure, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
+from cli.privacy import privacy_findings
 from cli.run import Run, execute
 from cli.store_facts import read_new_store
 from composition import Providers, TemporalUnavailableError, connect, providers_from
+from providers.shopify.topics import WANTED_TOPICS
 from storage.stores import (
     StoreExistsError,
     StoreParts,
@@ -19,6 +21,8 @@ from storage.stores import (
     all_stores,
     find_store,
     renew_store,
+    required_id,
+    shop_answers,
 )
 
 _WEBHOOK_PATH = "/webhooks/shopify"
@@ -84,7 +88,12 @@ def list_stores(*, as_json: JsonFlag = False, store: StoreName = None, debug: De
 def check(
     *,
     register_webhooks: Annotated[
-        str | None, typer.Option("--register-webhooks", metavar="URL", help="The gateway's public https address.")
+        str | None,
+        typer.Option(
+            "--register-webhooks",
+            metavar="URL",
+            help="The gateway's public https address; without it, REKINDLE_PUBLIC_URL.",
+        ),
     ] = None,
     as_json: JsonFlag = False,
     store: StoreName = None,
@@ -125,10 +134,10 @@ async def _add(run: Run, given: dict[str, str | list[str] | None], from_file: Pa
 async def _watch_health(parts: StoreParts) -> bool:
     from temporalio.service import RPCError  # noqa: PLC0415 - slow to load; `store list` needs none of it
 
-    from cli.temporal import ensure_health_watch  # noqa: PLC0415 - as above
+    from cli.temporal import ensure_store_watches  # noqa: PLC0415 - as above
 
     try:
-        await ensure_health_watch(await connect(), parts.id)
+        await ensure_store_watches(await connect(), parts)
     except (TemporalUnavailableError, RPCError):
         return False
     return True
@@ -184,6 +193,7 @@ def _view(parts: StoreParts) -> StoreView:
 
 
 async def _check(run: Run, register_webhooks: str | None) -> int:
+    register_webhooks = register_webhooks or run.settings.public_url
     if register_webhooks is not None and not register_webhooks.startswith(("https://", "http://127.0.0.1:")):
         raise Failure("--register-webhooks takes the gateway's public https address", code=USAGE)
     async with run.database() as database, providers_from(run.settings) as providers:
@@ -192,6 +202,10 @@ async def _check(run: Run, register_webhooks: str | None) -> int:
         if register_webhooks is not None:
             registered = await _register(run, parts, providers, register_webhooks)
         findings = [*registered, *await store_findings(run, parts, providers)]
+        if any(one.subject == "shopify" and one.state == "ok" for one in findings):
+            async with database.write() as session:
+                await shop_answers(session, required_id(parts.shop.id))
+        findings += await privacy_findings(run, database, parts)
     ok = all(one.state != "fault" for one in findings)
     run.output.document(StoreCheckDocument(store=parts.store.slug, ok=ok, findings=findings))
     show_findings(run.output, findings)
@@ -203,7 +217,7 @@ async def _register(run: Run, parts: StoreParts, providers: Providers, address: 
 
     uri = address.rstrip("/") + _WEBHOOK_PATH
     findings = []
-    for topic in ORDER_TOPICS:
+    for topic in WANTED_TOPICS:
         try:
             await providers.shopify.subscribe(shop_access(run, parts), topic, uri)
         except ProviderError as error:

@@ -13,14 +13,18 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from activities import queues
 from composition import TemporalUnavailableError, connect
 from gateway.relay import Relay
-from models.orchestration import AudienceInput, HealthInput, LaunchRequest
+from models.orchestration import AudienceInput, HealthInput, LaunchRequest, UpkeepInput, Wake, WatchInput
 from storage.engine import Database
 from storage.stores import StoreParts
+from storage.watches import watch_workflow_id
 from workflows.audience import AudienceWorkflow
 from workflows.health import HealthWorkflow
-from workflows.ids import audience_workflow_id, health_workflow_id
+from workflows.ids import audience_workflow_id, health_workflow_id, upkeep_workflow_id
+from workflows.upkeep import UpkeepWorkflow
+from workflows.watch import WatchWorkflow
 
 HEALTH_INTERVAL = timedelta(minutes=10)
+UPKEEP_INTERVAL = timedelta(hours=1)
 _ANSWER_WITHIN = timedelta(seconds=10)
 _LOOKS, _LOOK_S = 10, 0.5
 
@@ -70,16 +74,43 @@ async def start_audience(client: Client, parts: StoreParts, journey_id: int, lau
     )
 
 
-async def ensure_health_watch(client: Client, store_id: int) -> None:
-    """See that the store's HealthWorkflow runs.
+async def start_watch(client: Client, store_id: int, journey_id: int, spacing: timedelta) -> None:
+    """See that the journey's WatchWorkflow runs and looks now.
+
+    Raises:
+        RPCError: Temporal did not accept it.
+    """
+    await client.start_workflow(
+        WatchWorkflow.run,
+        WatchInput(store_id=store_id, journey_id=journey_id, spacing=spacing),
+        id=watch_workflow_id(store_id, journey_id),
+        task_queue=queues.MAIN,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal="wake",
+        start_signal_args=[Wake()],
+        rpc_timeout=_ANSWER_WITHIN,
+    )
+
+
+async def ensure_store_watches(client: Client, parts: StoreParts) -> None:
+    """See that the store's HealthWorkflow and UpkeepWorkflow run.
 
     Raises:
         RPCError: Temporal did not accept it.
     """
     await client.start_workflow(
         HealthWorkflow.run,
-        HealthInput(store_id=store_id, interval=HEALTH_INTERVAL),
-        id=health_workflow_id(store_id),
+        HealthInput(store_id=parts.id, interval=HEALTH_INTERVAL),
+        id=health_workflow_id(parts.id),
+        task_queue=queues.MAIN,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        rpc_timeout=_ANSWER_WITHIN,
+    )
+    await client.start_workflow(
+        UpkeepWorkflow.run,
+        UpkeepInput(store_id=parts.id, shop_queue=parts.shop_queue, interval=UPKEEP_INTERVAL),
+        id=upkeep_workflow_id(parts.id),
         task_queue=queues.MAIN,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         rpc_timeout=_ANSWER_WITHIN,

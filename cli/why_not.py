@@ -8,24 +8,17 @@ from cli.connections import shop_access
 from cli.documents import WhyNotDocument
 from cli.failures import DONE, NOT_FOUND, Failure, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
-from cli.people import (
-    customer_view,
-    decision_views,
-    read_phone,
-    show_customer,
-    show_decisions,
-    show_verdict,
-    verdict,
-)
+from cli.people import read_phone, show_customer, show_decisions, show_verdict, store_zone
 from cli.run import Run, execute
 from composition import providers_from
 from models.tables import Customer
 from policies.phones import mask_phone
+from reports.people import customer_view, decision_views, verdict
 from storage.customers import upsert_people
 from storage.engine import Database
 from storage.journeys import find_journey, latest_version, parse_definition
 from storage.lookup import decisions_about, find_person
-from storage.stores import StoreParts, required_id
+from storage.stores import StoreParts, required_id, suppression_key
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +60,14 @@ async def _why_not(run: Run, name: str, written: str) -> int:
                 customer=customer_view(customer),
                 refreshed=refreshed,
                 verdict=await verdict(
-                    run, session, parts, journey, parse_definition(version.definition), customer, now=run.clock()
+                    session,
+                    parts,
+                    journey,
+                    parse_definition(version.definition),
+                    customer,
+                    suppression_key=suppression_key(parts.store, run.cipher),
+                    zone=store_zone(parts),
+                    now=run.clock(),
                 ),
                 decisions=decision_views(
                     await decisions_about(session, required_id(customer.id), required_id(journey.id))

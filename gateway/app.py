@@ -1,4 +1,4 @@
-"""The gateway as an ASGI application: webhooks in, and word of its own health.
+"""The gateway as an ASGI application: webhooks in, the staff API, and word of its own health.
 
 `create_app` is handed everything; `create` reads the environment and is what a server is pointed at:
 `uvicorn --factory gateway.app:create`.
@@ -8,24 +8,25 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from composition import cipher_from, system_clock
-from gateway import shopify, whatsapp
+from gateway import operations, shopify, whatsapp
+from gateway.api.app import UnderPrefix, build_api
+from gateway.api.openapi import PREFIX, WEBHOOK_RESPONSES
 from gateway.bodies import MAX_BODY, BodyCutOffError, BodyTooLargeError
 from gateway.credentials import Credentials
+from gateway.metrics import Measured, Metrics
 from gateway.relay import Relay
-from gateway.state import Gateway, gateway_of
-from observability import configure_logging
-from settings import load_settings
+from gateway.state import Gateway
+from observability import configure_logging, free_loopback_address, route_temporal_logs
+from settings import Settings, load_settings
 from storage.engine import Database, DatabaseUnavailableError
 from storage.schema import ensure_current
 from storage.secrets import Cipher
@@ -43,10 +44,12 @@ class GatewaySettings:
     Attributes:
         max_body: longest webhook body, in bytes.
         keep_credentials_for: for how many seconds opened secrets are kept in memory.
+        metrics_token: what `/metrics` asks for; without one it answers private addresses only.
     """
 
     max_body: int = MAX_BODY
     keep_credentials_for: float = 5.0
+    metrics_token: str | None = field(default=None, repr=False)
 
 
 def create_app(
@@ -66,12 +69,7 @@ def create_app(
             without a lifespan drains it. None when another process relays.
         clock: the one clock of the gateway.
     """
-    gateway = Gateway(
-        database=database,
-        credentials=Credentials(database, cipher, keep_for=settings.keep_credentials_for),
-        clock=clock,
-        max_body=settings.max_body,
-    )
+    gateway = _gateway(database, cipher, settings, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,23 +80,44 @@ def create_app(
             yield
 
     if relay is not None:
-        gateway.wake = relay.wake
+        gateway.relay_through(relay)
     return build(gateway, lifespan)
+
+
+def _gateway(database: Database, cipher: Cipher, settings: GatewaySettings, clock: Callable[[], datetime]) -> Gateway:
+    return Gateway(
+        database=database,
+        cipher=cipher,
+        credentials=Credentials(database, cipher, keep_for=settings.keep_credentials_for),
+        clock=clock,
+        max_body=settings.max_body,
+        metrics=Metrics(),
+        metrics_token=settings.metrics_token,
+    )
 
 
 def build(gateway: Gateway, lifespan: Lifespan) -> FastAPI:
     """The routes and the answers to faults, around a gateway."""
-    # No documentation pages: this door is open to the internet.
-    app = FastAPI(title="Rekindle gateway", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = doors(lifespan)
     app.state.gateway = gateway
-    app.include_router(whatsapp.router)
-    app.include_router(shopify.router)
-    app.add_api_route("/health", _health, methods=["GET"])
-    app.add_api_route("/ready", _ready, methods=["GET"])
+    app.add_middleware(UnderPrefix, prefix=PREFIX, inner=build_api(gateway, app))
+    app.add_middleware(Measured, metrics=gateway.metrics)
     for kind in (DatabaseUnavailableError, SQLAlchemyError, OSError):
         app.add_exception_handler(kind, _store_is_away)
     app.add_exception_handler(BodyTooLargeError, _too_large)
     app.add_exception_handler(BodyCutOffError, _cut_off)
+    return app
+
+
+def doors(lifespan: Lifespan | None = None) -> FastAPI:
+    """Webhooks, health and figures, without anything to work with."""
+    # No documentation pages: this door is open to the internet.
+    app = FastAPI(title="Rekindle gateway", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    for module in (whatsapp, shopify):
+        app.include_router(
+            module.router, tags=["webhooks"], default_response_class=Response, responses=WEBHOOK_RESPONSES
+        )
+    app.include_router(operations.router)
     return app
 
 
@@ -125,9 +144,8 @@ def create() -> FastAPI:
     configure_logging(settings.log_level, settings.log_format)
     cipher = cipher_from(settings)
     database = Database(settings.database_url)
-    gateway = Gateway(
-        database=database, credentials=Credentials(database, cipher), clock=system_clock, max_body=MAX_BODY
-    )
+    gateway = _gateway(database, cipher, gateway_settings(settings), system_clock)
+    route_temporal_logs(metrics_address=free_loopback_address())
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -138,7 +156,7 @@ def create() -> FastAPI:
                 **ClientConfig.load_client_connect_config(), plugins=[RekindlePlugin()], lazy=True
             )
             relay = Relay(database, client, system_clock)
-            gateway.wake = relay.wake
+            gateway.relay_through(relay)
             async with running(relay):
                 yield
         finally:
@@ -147,24 +165,18 @@ def create() -> FastAPI:
     return build(gateway, lifespan)
 
 
+def gateway_settings(settings: Settings) -> GatewaySettings:
+    """What the process's settings say about the gateway."""
+    token = settings.metrics_token
+    return GatewaySettings(metrics_token=token.get_secret_value() if token is not None else None)
+
+
 async def _check_schema(database: Database) -> None:
     try:
         await ensure_current(database)
     except DatabaseUnavailableError as exc:
         # The process lives on: senders are told to come again until the database is back.
         _log.warning("gateway: %s", exc)
-
-
-async def _health() -> JSONResponse:
-    """The process is up."""
-    return JSONResponse({"status": "up"})
-
-
-async def _ready(request: Request) -> JSONResponse:
-    """The database answers, so webhooks can be taken."""
-    async with gateway_of(request).database.read() as session:
-        await (await session.connection()).execute(text("SELECT 1"))
-    return JSONResponse({"status": "ready"})
 
 
 async def _store_is_away(request: Request, exc: Exception) -> Response:

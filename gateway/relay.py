@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.orchestration import AttemptSettled, ExitNotice, Released
+from models.orchestration import AttemptSettled, ExitNotice, Released, Wake
 from storage.engine import Database, DatabaseUnavailableError
 from storage.intents import (
     DueIntent,
@@ -43,7 +44,7 @@ _AWAY = frozenset(
 )
 
 # Every other signal is an exit notice. The converter needs the model that the workflow's handler declares.
-_PAYLOADS: Mapping[str, type[BaseModel]] = {"attempt_settled": AttemptSettled, "released": Released}
+_PAYLOADS: Mapping[str, type[BaseModel]] = {"attempt_settled": AttemptSettled, "released": Released, "wake": Wake}
 
 
 @dataclass(slots=True)
@@ -58,6 +59,9 @@ class Relay:
     """Takes intents from the database in pages, signals their workflows and settles them.
 
     Several may run on one database. The client's data converter must be pydantic's.
+
+    Attributes:
+        counts: how many signals were delivered, found nobody, or were put off, since this relay began.
     """
 
     def __init__(self, database: Database, client: Client, clock: Clock) -> None:
@@ -66,6 +70,12 @@ class Relay:
         self._clock = clock
         self._awake = asyncio.Event()
         self._temporal_is_away = False
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def client(self) -> Client:
+        """The client that signals go through."""
+        return self._client
 
     def wake(self) -> None:
         """Look for intents now rather than at the next round; called after an ingest."""
@@ -139,6 +149,9 @@ class Relay:
             if answers.not_found:
                 await settle_not_found(session, answers.not_found, now=now)
             await put_off(session, answers.failed, now=now)
+        self.counts["delivered"] += len(answers.delivered)
+        self.counts["not_found"] += len(answers.not_found)
+        self.counts["put_off"] += len(answers.failed)
         if answers.error is not None:
             _log.warning("relay: %d signals put off (%s)", len(answers.failed), answers.error)
         return len(answers.delivered)

@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from cli.documents import DOCUMENTS
 from cli.schemas import FOLDER, schemas
+from composition import system_clock
 from models.enums import (
     AttemptStatus,
     ConsentState,
@@ -21,16 +22,19 @@ from models.enums import (
     ExitReason,
     HoldReason,
     JourneyState,
+    PrivacyRequestKind,
     SendState,
     TemplateStatus,
 )
 from models.money import Money
-from models.tables import Customer, EntryDecision, Journey, Send, SendAttempt, Template, TimelineEntry
+from models.tables import Customer, EntryDecision, Journey, PrivacyRequest, Send, SendAttempt, Template, TimelineEntry
 from storage.customers import lock_customer
 from storage.enrollments import close_enrollment
 from storage.events import record_event
+from storage.journeys import publish
 from storage.orders import OrderFacts, apply_order
 from tests.cli.conftest import SALT, WABA, Answer, Scene
+from tests.silences import cart_journey, follow_up, leave_cart, speak
 from tests.worlds import DEFINITION, World
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -239,6 +243,19 @@ async def test_why_not_without_the_shop(seeded: Scene) -> None:
     assert "the shop was not asked" in answer.err
 
 
+async def test_why_not_of_a_follow_up_and_a_cart_journey(seeded: Scene) -> None:
+    """Silence and cart stand among the rules, each with its value and what is asked."""
+    for definition in (follow_up(column="quoted", times=3), cart_journey(cart={"minimum": "30"})):
+        async with seeded.database.write() as session:
+            await publish(session, 1, definition, now=START)
+    await speak(seeded.database, 4, number_id=1, at=START, board_column="new")
+    await leave_cart(seeded.database, 4, store_id=1, at=NOW - timedelta(minutes=20))
+    for kind, name in (("follow-up", "silent"), ("cart", "cart")):
+        answer = await seeded.run("why-not", name, "07700900004", "--json")
+        found = check(f"why-not-{kind}", answer, document="why-not")
+        assert found["verdict"]["reason"] == {"silent": "filter:column", "cart": "no_consent"}[name]
+
+
 async def test_journeys(seeded: Scene) -> None:
     """Every state and every exit has its count, purchases split."""
     found = check("journeys", await seeded.run("journeys", "--json"))
@@ -264,6 +281,9 @@ async def test_store_list(seeded: Scene) -> None:
 async def test_validate(scene: Scene) -> None:
     """A good file's summary, and a bad file's problems."""
     check("validate", await scene.run("validate", "examples/win_back.yaml", "--json"))
+    for kind in ("follow_up", "abandoned_cart"):
+        answer = await scene.run("validate", f"examples/{kind}.yaml", "--json")
+        check(f"validate-{kind.replace('_', '-')}", answer, document="validate")
     bad = Path(scene.environment["REKINDLE_DATABASE_URL"].partition("///")[2]).with_name("bad.yaml")
     bad.write_text("name: x\nname: y\nkind: win_back\naudience: {inactive_days: &a 0}\n")
     answer = await scene.run("validate", str(bad), "--json")
@@ -308,6 +328,53 @@ async def test_opt_out_ends_what_runs_and_keeps_a_reimport_out(seeded: Scene, te
     assert json.loads(answer.out)["suppressed"] == 1
     status = json.loads((await seeded.run("status", "07700 900004", "--json")).out)
     assert (status["customer"]["opt_out_source"], status["why_not"][0]["reason"]) == ("operator", "unsubscribed")
+
+
+async def test_erase_forgets_a_person_for_good(seeded: Scene, temporal: Client, tmp_path: Path) -> None:
+    """Nothing of the person can be looked up any more, the journey is told, and an import leaves the number out."""
+    assert temporal is not None
+    refused = await seeded.spawn("customers", "erase", "07700 900001")
+    assert (refused.code, b"Ana" in seeded.stored()) == (2, True)
+    found = check("customers-erase", await seeded.run("customers", "erase", "07700 900001", "--yes", "--json"))
+    assert (found["known"], found["delivered"]) == (True, True)
+    assert (await seeded.run("status", "07700 900001")).code == 3
+    answer = await seeded.run("customers", "erase", "#1", "--yes", "--json")
+    assert json.loads(answer.out)["known"]
+    file = tmp_path / "people.csv"
+    file.write_text("customer_id,phone,consent\n99,07700 900001,yes\n")
+    answer = await seeded.run("customers", "import", str(file), "--json")
+    assert json.loads(answer.out)["suppressed"] == 1
+
+
+async def test_export_tells_a_person_everything_and_meets_their_request(
+    seeded: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is its owner's alone, holds chats and messages, and the open request is met; strangers have none."""
+    monkeypatch.chdir(tmp_path)
+    async with seeded.database.write() as session:
+        for number in range(2):
+            session.add(
+                PrivacyRequest(
+                    store_id=1,
+                    kind=PrivacyRequestKind.DATA_REQUEST,
+                    dedupe_key=f"data_request:{number}",
+                    customer_id=1,
+                    received_at=START,
+                )
+            )
+    findings = json.loads((await seeded.run("doctor", "--json")).out)["findings"]
+    [open_request] = [one for one in findings if one["subject"].endswith("privacy")]
+    assert "'#1'" in open_request["advice"]
+    found = check("customers-export", await seeded.run("customers", "export", "#1", "--out", "ana.json", "--json"))
+    assert found["requests_fulfilled"] == 2
+    told = json.loads((tmp_path / "ana.json").read_text())
+    assert (told["customer"][0]["first_name"], len(told["send_attempts"])) == ("Ana", 2)
+    assert (tmp_path / "ana.json").stat().st_mode & 0o077 == 0
+    assert (await seeded.run("customers", "export", "07700 900001", "--out", "ana.json")).code == 0
+    assert (await seeded.run("customers", "export", "07700 900077", "--out", "no.json")).code == 3
+    assert (await seeded.run("customers", "export", "#1", "--out", "no/where.json")).code == 1
+    findings = json.loads((await seeded.run("doctor", "--json")).out)["findings"]
+    assert not [one for one in findings if one["subject"].endswith("privacy")]
 
 
 async def test_stop_of_a_journey_whose_workflows_are_gone(seeded: Scene, temporal: Client) -> None:
@@ -394,3 +461,25 @@ async def test_launch_and_history(world: Scene, journey_file: Path, tmp_path: Pa
     saved = await world.run("history", "aud-1-1", "--out", str(tmp_path / "history.json"), "--json")
     saved.out = re.sub(r'"events": \d+', '"events": 1', saved.out)
     check("history", saved)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_launch_of_a_follow_up(world: Scene, tmp_path: Path) -> None:
+    """Its account is a win-back's, with what it watches instead of a launch."""
+    path = tmp_path / "follow_up.yaml"
+    path.write_text(
+        "name: silent\nkind: follow_up\nrepeat: {every: 2h, times: 1}\n"
+        "message: {template: winback_hello, language: en, variables: {'1': friend}}\n"
+        "sending: {hours: '00:00-24:00', time_zone: store}\n"
+    )
+    now = system_clock()
+    async with world.database.write() as session:
+        for number in (1, 2, 3):
+            session.add(Customer(store_id=1, external_id=str(number), phone=f"+447700900{number:03}"))
+    for number in (1, 2, 3):
+        ago = timedelta(hours=3) if number < 3 else timedelta(minutes=5)
+        await speak(world.database, number, number_id=1, at=now - ago, now=now)
+    answer = await world.run("launch", str(path), "--yes", "--json")
+    day = min(re.findall(r"\d{4}-\d\d-\d\d", answer.out))
+    answer.out = answer.out.replace(day, "2030-01-01")
+    check("launch-follow-up", answer, document="launch")

@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.wording import ATTEMPTS, EXITS, HOLDS, OUTCOMES, SENDS, SKIPS, STATES
 from models.enums import AttemptStatus, EnrollmentState, ExitReason, HoldReason, LeftOut, SendState, SkipReason
+from reports.wording import (
+    ATTEMPTS,
+    EXITS,
+    HOLDS,
+    OUTCOMES,
+    SENDS,
+    SKIPS,
+    STATES,
+)
 from storage.stores import all_stores
 from tests.cli.conftest import ROOT, Scene
 

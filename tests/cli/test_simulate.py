@@ -1,6 +1,7 @@
 """`simulate` as its users run it: a subprocess, one document, honest exit codes."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "simulate.json"
 JOURNEY = "examples/win_back_minimal.yaml"
+FOLLOW_UP, CART, CHATS = "examples/follow_up.yaml", "examples/abandoned_cart.yaml", "examples/conversations.jsonl"
+OF_CHATS = GOLDEN.parent / "simulate-conversations.json"
 
 
 def starter(*arguments: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
@@ -43,9 +46,24 @@ def test_the_document_is_the_golden_one_for_the_seed() -> None:
     assert without_wall_time(done.stdout) == without_wall_time(GOLDEN.read_text("utf-8"))
 
 
-def test_everybody_considered_is_accounted_for() -> None:
+def test_the_document_of_follow_ups_and_carts_is_the_golden_one() -> None:
+    """The example's conversations and carts come out the same on every machine, with nothing that should not be."""
+    done = starter("simulate", FOLLOW_UP, CART, "--conversations", CHATS, "--days", "3", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    if os.environ.get("REKINDLE_WRITE_GOLDEN"):
+        OF_CHATS.write_text(done.stdout, encoding="utf-8")
+    jsonschema.validate(
+        json.loads(done.stdout), json.loads((ROOT / "docs" / "schemas" / "simulate.json").read_text("utf-8"))
+    )
+    assert without_wall_time(done.stdout) == without_wall_time(OF_CHATS.read_text("utf-8"))
+    provider = json.loads(done.stdout)["provider"]
+    assert provider == {"received": provider["received"], "duplicates": 0, "outside_hours": 0, "after_exit": 0}
+
+
+@pytest.mark.parametrize("golden", [GOLDEN, OF_CHATS], ids=lambda path: str(path.stem))
+def test_everybody_considered_is_accounted_for(golden: Path) -> None:
     """`considered` is the sum of the entered, the control group, the paced and the skipped."""
-    audience = json.loads(GOLDEN.read_text("utf-8"))["audience"]
+    audience = json.loads(golden.read_text("utf-8"))["audience"]
     counted = audience["entered"] + audience["control"] + audience["paced"] + sum(audience["skipped"].values())
     assert audience["considered"] == counted
 
@@ -58,6 +76,9 @@ def test_everybody_considered_is_accounted_for() -> None:
         (["simulate", JOURNEY, JOURNEY], 1, "two of the files are journeys named"),
         (["simulate", JOURNEY, "--orders", "README.md"], 1, "README.md"),
         (["simulate", JOURNEY, "--days", "0"], 2, "--days"),
+        (["simulate", FOLLOW_UP], 1, "silent-after-quote waits for conversations or carts: say --conversations"),
+        (["simulate", FOLLOW_UP, "--conversations", "README.md"], 1, "line 1: the line is no JSON"),
+        (["simulate", FOLLOW_UP, "--conversations", CHATS, "--limit", "3"], 1, "sending.max_per_day"),
     ],
 )
 def test_wrong_input_is_told_in_a_line_and_with_its_exit_code(arguments: list[str], code: int, said: str) -> None:

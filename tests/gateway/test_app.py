@@ -194,7 +194,7 @@ async def test_the_store_being_down_is_a_503(tmp_path: Path) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway") as client:
         raw = order_body()
         assert (await client.get("/health")).status_code == 200
-        assert (await client.get("/ready")).status_code == 200
+        assert (await client.get("/ready")).json() == {"status": "not ready", "schema": "missing"}
         assert (await client.post("/webhooks/shopify", content=raw, headers=shopify_headers(raw))).status_code == 503
         assert (await client.post("/webhooks/whatsapp", content=raw, headers=whatsapp_headers(raw))).status_code == 503
         await database.close()

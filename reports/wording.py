@@ -1,6 +1,8 @@
 """The closed vocabularies said to a person; every word has its sentence, and a test sees to it."""
 
+from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from models.enums import AttemptStatus, EnrollmentState, ExitReason, HoldReason, LeftOut, SendState, SkipReason
 
@@ -108,3 +110,8 @@ def outcome_words(outcome: str) -> str:
 def exit_word(reason: ExitReason, *, elsewhere: bool) -> str:
     """The exit reason as it is reported, purchases split by attribution."""
     return PURCHASED_ELSEWHERE if reason is ExitReason.PURCHASED and elsewhere else reason.value
+
+
+def local_time(at: datetime, zone: ZoneInfo) -> str:
+    """A moment for a person: the store's clock, then UTC."""
+    return f"{at.astimezone(zone):%a %Y-%m-%d %H:%M} {zone.key} ({at.astimezone(UTC):%Y-%m-%d %H:%M} UTC)"

@@ -1,0 +1,110 @@
+"""What the API answers with beyond the documents that the command line prints too (`reports.documents`)."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from models.enums import JourneyState
+from reports.documents import CustomerView, Document, JourneyLine, Moment
+
+
+class OptOutAnswer(Document):
+    """The customer is out of all marketing. `customer` is null for a number that the store does not know yet."""
+
+    store: str
+    known: bool
+    customer: CustomerView | None
+
+
+class JourneyDocument(Document):
+    """One journey with its counts and what its newest version says; `definition` has the journey file's own keys."""
+
+    store: str
+    journey: JourneyLine
+    version: int | None
+    definition: dict[str, Any] | None
+
+
+class JourneyStateDocument(Document):
+    """Where a journey stands now, and whether the request changed that."""
+
+    store: str
+    journey: str
+    state: JourneyState
+    state_reason: str | None
+    changed: bool
+
+
+class StoppedDocument(Document):
+    """A stop: `told` running customers were told to end, `unpaced` were taken off later days.
+
+    The workflows hear of it within a second, or as soon as Temporal is back; no message goes out in between.
+    """
+
+    store: str
+    journey: str
+    told: int
+    unpaced: int
+
+
+class DecisionDocument(Document):
+    """What was decided about a message that waited."""
+
+    send_id: int
+    workflow_id: str
+    decision: Literal["approved", "rejected"]
+
+
+class ConversationDocument(Document):
+    """A conversation after a request.
+
+    Attributes:
+        known: whether it is known whose it is; until then what is told of it waits.
+        applied: how many messages were new; of any other change, 1 if it stands and 0 if something newer is known.
+        silent_since: since when our side's word is the last one; null while it is the customer's turn to be answered.
+    """
+
+    conversation_id: str
+    known: bool
+    applied: int
+    column: str | None
+    is_open: bool
+    silent_since: Moment | None
+
+
+class ExternalDocument(Document):
+    """What a report of an external automation changed.
+
+    Attributes:
+        until: until when ours stay away.
+        took_over: our journey that ends for this customer now.
+        kept: our journey that goes on, because its priority is not lower.
+    """
+
+    store: str
+    name: str
+    priority: int
+    until: Moment
+    took_over: str | None
+    kept: str | None
+
+
+class ExternalEndDocument(Document):
+    """Whether the automation was known to write to this customer until now."""
+
+    store: str
+    name: str
+    ended: bool
+
+
+class UpDocument(Document):
+    """The process is up."""
+
+    status: Literal["up"]
+
+
+class ReadyDocument(Document):
+    """Whether webhooks and requests can be taken: the database answers and its schema fits the code."""
+
+    status: Literal["ready", "not ready"]
+    schema_: Literal["current", "newer", "older", "missing"] = Field(serialization_alias="schema")

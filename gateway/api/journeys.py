@@ -1,0 +1,129 @@
+"""Journeys: which there are, how they do, pausing, resuming and stopping them."""
+
+import json
+from http import HTTPStatus
+
+from fastapi import APIRouter
+
+from gateway.api.answers import JourneyDocument, JourneyStateDocument, StoppedDocument
+from gateway.api.guard import Marketer, Support, TheGateway
+from gateway.api.people import known
+from gateway.api.problems import ApiError
+from gateway.api.requests import JourneyName, PauseRequest, Who
+from gateway.api.responses import NO_SUCH_JOURNEY, NOT_IN_IT, NOT_PAUSABLE
+from gateway.api.stores import store_of
+from models.tables import Journey
+from reports.documents import JourneysDocument, JourneyStatsDocument
+from reports.journeys import journey_line, journey_stats, journeys_of
+from storage.customers import lock_customer
+from storage.journeys import find_journey, latest_version, summary
+from storage.pausing import NotPausableError, pause, resume
+from storage.stopping import stop_customer, stop_everybody
+from storage.stores import StoreParts, required_id
+
+router = APIRouter(prefix="/journeys", tags=["journeys"])
+
+_STOPPED = "stopped by staff"
+
+
+@router.get("", summary="List the journeys")
+async def list_journeys(caller: Support, gateway: TheGateway) -> JourneysDocument:
+    """Every journey with who is in it and how it ended for the others: `starter.py journeys --json`."""
+    async with gateway.database.read() as session:
+        return await journeys_of(session, await store_of(session, caller))
+
+
+@router.get("/{name}", responses={404: NO_SUCH_JOURNEY}, summary="One journey")
+async def show_journey(name: JourneyName, caller: Support, gateway: TheGateway) -> JourneyDocument:
+    """The journey with its counts, and what its newest version says."""
+    async with gateway.database.read() as session:
+        parts = await store_of(session, caller)
+        journey = await find_journey(session, parts.id, name)
+        version = await latest_version(session, required_id(journey.id))
+        return JourneyDocument(
+            store=parts.store.slug,
+            journey=await journey_line(session, await summary(session, journey)),
+            version=version.number if version is not None else None,
+            definition=json.loads(version.definition) if version is not None else None,
+        )
+
+
+@router.get("/{name}/stats", responses={404: NO_SUCH_JOURNEY}, summary="How a journey does")
+async def show_stats(name: JourneyName, caller: Support, gateway: TheGateway) -> JourneyStatsDocument:
+    """The journey's counts by state and exit reason, and those of its messages by stage."""
+    async with gateway.database.read() as session:
+        parts = await store_of(session, caller)
+        return await journey_stats(session, parts, await find_journey(session, parts.id, name))
+
+
+@router.post("/{name}/pause", responses={404: NO_SUCH_JOURNEY, 409: NOT_PAUSABLE}, summary="Pause a journey")
+async def pause_journey(
+    name: JourneyName, caller: Marketer, gateway: TheGateway, request: PauseRequest | None = None
+) -> JourneyStateDocument:
+    """Nothing is sent until it is resumed; nobody leaves because of it. Repeating it changes nothing."""
+    async with gateway.database.write() as session:
+        parts = await store_of(session, caller)
+        try:
+            journey, changed = await pause(
+                session, parts.id, name, reason=request.reason if request is not None else None
+            )
+        except NotPausableError as error:
+            raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
+        return _state(parts, journey, changed=changed)
+
+
+@router.post("/{name}/resume", responses={404: NO_SUCH_JOURNEY, 409: NOT_PAUSABLE}, summary="Resume a paused journey")
+async def resume_journey(name: JourneyName, caller: Marketer, gateway: TheGateway) -> JourneyStateDocument:
+    """Whoever was due in the meantime goes on now, within the sending hours. Repeating it changes nothing."""
+    async with gateway.database.write() as session:
+        parts = await store_of(session, caller)
+        try:
+            journey, changed = await resume(session, parts.id, name, now=gateway.clock())
+        except NotPausableError as error:
+            raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
+        answer = _state(parts, journey, changed=changed)
+    gateway.wake()
+    return answer
+
+
+@router.post("/{name}/stop", responses={404: NO_SUCH_JOURNEY}, summary="End a journey for everybody")
+async def stop_journey(name: JourneyName, caller: Marketer, gateway: TheGateway) -> StoppedDocument:
+    """Nobody enters any more, and whoever is in it ends with `journey_stopped`.
+
+    Repeating it goes on where it was cut off. Launching the journey makes it active again.
+    """
+    async with gateway.database.read() as session:
+        parts = await store_of(session, caller)
+        journey = await find_journey(session, parts.id, name)
+    told, unpaced = await stop_everybody(
+        gateway.database, required_id(journey.id), reason=_STOPPED, clock=gateway.clock
+    )
+    gateway.wake()
+    return StoppedDocument(store=parts.store.slug, journey=name, told=told, unpaced=unpaced)
+
+
+@router.post(
+    "/{name}/customers/stop", responses={404: NO_SUCH_JOURNEY, 409: NOT_IN_IT}, summary="End a journey for one customer"
+)
+async def stop_for_one(name: JourneyName, who: Who, caller: Support, gateway: TheGateway) -> StoppedDocument:
+    """The customer's passage ends with `stopped_by_staff`, and they are taken off a later day that they wait for."""
+    async with gateway.database.write() as session:
+        parts = await store_of(session, caller)
+        journey = await find_journey(session, parts.id, name)
+        customer_id = required_id((await known(session, parts, who)).id)
+        await lock_customer(session, customer_id)
+        enrollment, unpaced = await stop_customer(session, required_id(journey.id), customer_id, now=gateway.clock())
+    if enrollment is None and not unpaced:
+        raise ApiError(HTTPStatus.CONFLICT, "the customer is not in this journey")
+    gateway.wake()
+    return StoppedDocument(store=parts.store.slug, journey=name, told=int(enrollment is not None), unpaced=int(unpaced))
+
+
+def _state(parts: StoreParts, journey: Journey, *, changed: bool) -> JourneyStateDocument:
+    return JourneyStateDocument(
+        store=parts.store.slug,
+        journey=journey.name,
+        state=journey.state,
+        state_reason=journey.state_reason,
+        changed=changed,
+    )

@@ -1,0 +1,16 @@
+"""What the refusals of single addresses mean, for their descriptions; `gateway.api.openapi` gives them their form."""
+
+from typing import Any, Final
+
+NO_SUCH_CUSTOMER: Final[dict[str, Any]] = {"description": "The store has no such customer."}
+NO_SUCH_JOURNEY: Final[dict[str, Any]] = {"description": "The store has no such journey, or no such customer."}
+NO_SUCH_MESSAGE: Final[dict[str, Any]] = {"description": "The store has no such message."}
+NOT_PAUSABLE: Final[dict[str, Any]] = {"description": "The journey is neither running nor paused."}
+NOT_IN_IT: Final[dict[str, Any]] = {"description": "The customer is not in this journey."}
+NOT_WAITING: Final[dict[str, Any]] = {"description": "The message does not wait for a decision any more."}
+TEMPORAL_IS_AWAY: Final[dict[str, Any]] = {
+    "description": "The database, Temporal or its worker does not answer; the decision may still be taken later, and "
+    "asking again is safe."
+}
+WHOSE: Final[dict[str, Any]] = {"description": "The conversation is new and `customer` does not say with whom it is."}
+IS_OVER: Final[dict[str, Any]] = {"description": "`until` has passed already."}

@@ -1,0 +1,1 @@
+"""What people are told: documents about customers and journeys, read from the database for every door."""

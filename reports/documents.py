@@ -1,0 +1,304 @@
+"""The documents that the command line and the staff API answer with alike.
+
+Scripts and other systems depend on these: fields are added, never renamed or taken away. A key is always there, null
+where nothing stands; a count by words has every word. Times are RFC 3339 in UTC, money is a decimal string beside its
+currency, and phone numbers are masked.
+"""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from models.enums import (
+    AttemptStatus,
+    AttributedBy,
+    ConsentState,
+    EnrollmentState,
+    HoldReason,
+    JourneyKind,
+    JourneyState,
+    SendState,
+    SkipReason,
+)
+from models.money import Money
+
+
+def rfc3339(at: datetime) -> str:
+    """The moment in UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Moment = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"}),
+]
+
+
+class Document(BaseModel):
+    """Base of everything that is printed as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Amount(Document):
+    """Money in major units."""
+
+    amount: str = Field(pattern=r"^-?\d+(\.\d+)?$")
+    currency: str
+
+    @classmethod
+    def of(cls, money: Money) -> "Amount":
+        """The amount as its currency is written."""
+        return cls(amount=str(money.amount), currency=money.currency)
+
+
+class StopDocument(Document):
+    """`stop`. `told` counts those who were told now; `delivered` is false while Temporal has yet to hear of it."""
+
+    store: str
+    journey: str
+    customer: str | None
+    told: int
+    unpaced: int
+    delivered: bool
+
+
+class JourneyLine(Document):
+    """One journey with its counts; `exits` splits purchases by attribution as it stands now."""
+
+    name: str
+    kind: JourneyKind
+    priority: int
+    state: JourneyState
+    state_reason: str | None
+    versions: dict[int, int]
+    enrollments: dict[str, int]
+    exits: dict[str, int]
+    paced: int
+
+
+class JourneysDocument(Document):
+    """`journeys`."""
+
+    store: str
+    journeys: list[JourneyLine]
+
+
+class StageLine(Document):
+    """What became of one stage's messages, over all versions; `stage` counts from 1.
+
+    `messages` has every state with its count; `received` counts those that reached the customer, `read` those that were
+    seen to be read; `skipped` splits the skipped ones by reason.
+    """
+
+    stage: int
+    messages: dict[str, int]
+    received: int
+    read: int
+    skipped: dict[str, int]
+
+
+class JourneyStatsDocument(Document):
+    """One journey with its counts and those of its messages."""
+
+    store: str
+    journey: JourneyLine
+    stages: list[StageLine]
+
+
+class CustomerView(Document):
+    """Who it is about."""
+
+    customer_id: str | None
+    phone: str | None
+    first_name: str | None
+    language: str | None
+    time_zone: str | None
+    consent: ConsentState
+    consent_at: Moment | None
+    opted_out_at: Moment | None
+    opt_out_source: str | None
+    erased_at: Moment | None
+    last_order_at: Moment | None
+    last_order_total: Amount | None
+
+
+class WaitingMessage(Document):
+    """A message that a person has to read before it goes; `text` is what the customer would see."""
+
+    send_id: int
+    workflow_id: str
+    journey: str
+    stage: int
+    customer: CustomerView
+    template: str | None
+    language: str | None
+    text: str | None
+    written_by: str | None
+    drafted_at: Moment | None
+
+
+class ApprovalsDocument(Document):
+    """The messages that wait for a person, oldest first. `next` asks for the following ones; null at the end."""
+
+    store: str
+    waiting: list[WaitingMessage]
+    next: int | None
+
+
+class NextAction(Document):
+    """What happens next. `at` is null where an event is waited for."""
+
+    text: str
+    at: Moment | None
+    at_local: str | None
+
+
+class HoldView(Document):
+    """Why a stage that is due waits."""
+
+    reason: HoldReason
+    text: str
+    until: Moment | None
+
+
+class ExitView(Document):
+    """How an enrollment ended; `purchased` splits into itself and `purchased_elsewhere` by attribution."""
+
+    reason: str
+    text: str
+    at: Moment | None
+    event: str | None
+    event_at: Moment | None
+
+
+class AttemptView(Document):
+    """One try at a message."""
+
+    number: int
+    status: AttemptStatus
+    error_code: int | None
+    error_text: str | None
+    claimed_at: Moment
+    accepted_at: Moment | None
+    sent_at: Moment | None
+    delivered_at: Moment | None
+    read_at: Moment | None
+    failed_at: Moment | None
+
+
+class MessageView(Document):
+    """One stage's message; `text` is what the customer saw, or will see."""
+
+    stage: int
+    state: SendState
+    template: str | None
+    language: str | None
+    text: str | None
+    coupon_code: str | None
+    written_by: str | None
+    skip_reason: SkipReason | None
+    attempts: list[AttemptView]
+
+
+class TimelineLine(Document):
+    """One line of an enrollment's story."""
+
+    at: Moment
+    what: str
+    text: str
+
+
+class OrderView(Document):
+    """An order that the journey heard of or is credited with."""
+
+    order_id: str
+    ordered_at: Moment
+    total: Amount
+    attributed_by: AttributedBy | None
+    attributed_here: bool
+
+
+class ConversationView(Document):
+    """The conversation that a follow-up is about; `silent_since` is null while the customer spoke last."""
+
+    column: str | None
+    is_open: bool
+    silent_since: Moment | None
+
+
+class CartView(Document):
+    """The checkout that an abandoned-cart journey is about."""
+
+    total: Amount
+    idle_since: Moment | None
+    completed_at: Moment | None
+
+
+class EnrollmentView(Document):
+    """One passage through a journey. `stage` counts from 1 and is null when no message is left."""
+
+    workflow_id: str
+    journey: str
+    kind: JourneyKind
+    version: int
+    state: EnrollmentState
+    stage: int | None
+    stages: int
+    entered_at: Moment
+    next_action: NextAction | None
+    hold: HoldView | None
+    exit: ExitView | None
+    conversation: ConversationView | None
+    cart: CartView | None
+    messages: list[MessageView]
+    orders: list[OrderView]
+    timeline: list[TimelineLine]
+
+
+class DecisionView(Document):
+    """An entry decision on record."""
+
+    journey: str
+    at: Moment
+    outcome: str
+    seen: str
+    threshold: str
+
+
+class PacedView(Document):
+    """A later day on which the customer enters if the rules still let them."""
+
+    journey: str
+    day: date
+
+
+class RuleView(Document):
+    """One entry rule, with what was seen and what it asks."""
+
+    rule: str
+    passed: bool
+    seen: str
+    threshold: str
+
+
+class VerdictView(Document):
+    """Whether a customer may enter a journey now; `reason` is the first rule that says no."""
+
+    journey: str
+    may_enter: bool
+    reason: str | None
+    rules: list[RuleView]
+
+
+class StatusDocument(Document):
+    """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none."""
+
+    store: str
+    customer: CustomerView
+    enrollments: list[EnrollmentView]
+    paced: list[PacedView]
+    decisions: list[DecisionView]
+    why_not: list[VerdictView]

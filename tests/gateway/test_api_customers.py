@@ -1,0 +1,94 @@
+"""Looking customers up and taking them out of marketing."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from models.enums import JourneyState
+from models.tables import Customer, Journey, Suppression
+from tests.gateway.staff import Staff
+from tests.worlds import PHONE, later, text_message, whatsapp_body, whatsapp_headers
+
+
+@pytest.mark.parametrize(
+    "who", [{"phone": PHONE}, {"phone": "07700 900123"}, {"user_id": "GB.1"}, {"reference": "77"}], ids=str
+)
+async def test_a_customer_is_found_in_every_way(staff: Staff, who: dict[str, str]) -> None:
+    """By a phone however it is written, by WhatsApp's user id, by the shop's id: the same document, phone masked."""
+    customer = await staff.world.customer(external_id="77", wa_user_id="GB.1", first_name="Ada")
+    enrollment = await staff.world.enroll(customer, due_at=staff.world.now + timedelta(days=1))
+    found = await staff.post("/customers/lookup", who, key=staff.support)
+    assert (found["store"], found["customer"]["customer_id"], found["customer"]["first_name"]) == ("shop", "77", "Ada")
+    assert PHONE.removeprefix("+") not in json.dumps(found)
+    [passage] = found["enrollments"]
+    assert (passage["workflow_id"], passage["state"]) == (enrollment, "waiting")
+    assert passage["next_action"]["at"] == "2026-11-23T12:00:00Z"
+
+
+async def test_the_story_has_what_the_customer_wrote(staff: Staff) -> None:
+    """Support sees the reply that ended a journey, whoever told of it."""
+    enrollment = await staff.world.enroll(await staff.world.customer())
+    raw = whatsapp_body(messages=[text_message("is it still there?")])
+    assert (await staff.http.post("/webhooks/whatsapp", content=raw, headers=whatsapp_headers(raw))).status_code == 200
+    told = {"id": "m-1", "author": "customer", "text": "hello??", "at": later(seconds=1).isoformat()}
+    staff.world.now = later(seconds=2)
+    await staff.post("/conversations/c-1/messages", {"customer": {"phone": PHONE}, "messages": [told]})
+    [passage] = (await staff.post("/customers/lookup", {"phone": PHONE}))["enrollments"]
+    assert passage["workflow_id"] == enrollment
+    lines = [one["text"] for one in passage["timeline"] if one["what"] == "customer_replied"]
+    assert lines == ["the customer wrote: is it still there?", "the customer wrote: hello??"]
+
+
+async def test_one_who_is_in_nothing_is_told_why(staff: Staff) -> None:
+    """Every rule of every active journey is evaluated now."""
+    await staff.world.enroll(await staff.world.customer("+447700900999"))
+    async with staff.world.database.write() as session:
+        journey = await session.get(Journey, 1)
+        assert journey is not None
+        journey.state = JourneyState.ACTIVE
+    await staff.world.customer(consent="never_subscribed")
+    found = await staff.post("/customers/lookup", {"phone": PHONE})
+    assert [(one["journey"], one["may_enter"], one["reason"]) for one in found["why_not"]] == [
+        ("lapsed-60-days", False, "no_consent")
+    ]
+
+
+async def test_a_customer_who_is_not_there_is_a_404(staff: Staff) -> None:
+    """The sentence does not repeat whom it was asked about."""
+    for who in ({"phone": PHONE}, {"user_id": "GB.1"}, {"reference": "77"}):
+        response = await staff.ask("POST", "/customers/lookup", who)
+        assert (response.status_code, response.json()["detail"]) == (404, "the store has no such customer")
+
+
+@pytest.mark.parametrize(
+    "who",
+    [{}, {"phone": PHONE, "reference": "77"}, {"phone": "12"}, {"phone": None}, {"email": "x"}, [], None],
+    ids=str,
+)
+async def test_nobody_or_several_are_refused(staff: Staff, who: object) -> None:
+    """Exactly one way of naming somebody is taken."""
+    response = await staff.ask("POST", "/customers/lookup", who)
+    assert (response.status_code, bool(response.json()["problems"])) == (422, True)
+
+
+async def test_an_opt_out_ends_what_runs_and_keeps_imports_out(staff: Staff) -> None:
+    """Support takes a customer out: the journey hears of it, and the number is on the suppression list for good."""
+    customer = await staff.world.customer(external_id="77")
+    enrollment = await staff.world.enroll(customer)
+    for _ in range(2):
+        answer = await staff.post("/customers/opt-out", {"reference": "77"}, key=staff.support)
+        assert (answer["known"], answer["customer"]["opt_out_source"]) == (True, "operator")
+        staff.world.now += timedelta(seconds=1)
+    row = await staff.world.one(Customer, customer)
+    assert row.opted_out_at is not None
+    assert (enrollment, "unsubscribed") in await staff.world.intents()
+    assert len(await staff.world.rows(Suppression)) == 1
+
+
+async def test_a_stranger_can_be_kept_out(staff: Staff) -> None:
+    """A number that nobody has yet goes on the suppression list; any other name of a stranger is a 404."""
+    answer = await staff.post("/customers/opt-out", {"phone": PHONE})
+    assert (answer["known"], answer["customer"]) == (False, None)
+    assert len(await staff.world.rows(Suppression)) == 1
+    assert (await staff.ask("POST", "/customers/opt-out", {"user_id": "GB.1"})).status_code == 404

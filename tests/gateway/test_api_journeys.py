@@ -1,0 +1,158 @@
+"""Reading journeys, pausing, resuming and stopping them."""
+
+from typing import Any
+
+import pytest
+
+from models.enums import (
+    AttemptStatus,
+    EnrollmentState,
+    ExitReason,
+    HoldReason,
+    JourneyKind,
+    JourneyState,
+    SendState,
+    SkipReason,
+)
+from models.tables import Enrollment, Journey, Send, SendAttempt, SignalIntent
+from reports.wording import PURCHASED_ELSEWHERE
+from tests.gateway.staff import Staff
+from tests.worlds import DEFINITION, PHONE
+
+NAME = DEFINITION.name
+
+
+async def set_state(staff: Staff, state: JourneyState) -> None:
+    """Put the world's journey into a state."""
+    async with staff.world.database.write() as session:
+        journey = await session.get(Journey, 1)
+        assert journey is not None
+        journey.state = state
+
+
+@pytest.fixture
+async def running(staff: Staff) -> str:
+    """An active journey with one customer in it; the enrollment's id."""
+    enrollment = await staff.world.enroll(await staff.world.customer())
+    await set_state(staff, JourneyState.ACTIVE)
+    return enrollment
+
+
+async def test_journeys_are_listed_with_every_word(staff: Staff, running: str) -> None:
+    """Counts have every state and every exit, as on the command line."""
+    assert running
+    [line] = (await staff.get("/journeys", key=staff.support))["journeys"]
+    assert (line["name"], line["kind"], line["state"]) == (NAME, JourneyKind.WIN_BACK, "active")
+    assert set(line["enrollments"]) == set(EnrollmentState)
+    assert set(line["exits"]) == {*ExitReason, PURCHASED_ELSEWHERE}
+    assert line["enrollments"]["waiting"] == 1
+
+
+async def test_one_journey_shows_what_it_says(staff: Staff, running: str) -> None:
+    """Its newest version has the journey file's own keys."""
+    assert running
+    found = await staff.get(f"/journeys/{NAME}", key=staff.support)
+    assert (found["version"], found["definition"]["name"]) == (1, NAME)
+    assert [stage["after"] for stage in found["definition"]["stages"]] == ["0d", "3d"]
+
+
+async def test_stats_count_messages_by_stage(staff: Staff) -> None:
+    """Each message counts once however many attempts it took, skipped ones by their reason."""
+    for number in range(4):
+        enrollment = await staff.world.enroll(await staff.world.customer(f"+44770090010{number}"))
+        attempt = await staff.world.claim(enrollment, number % 2)
+        async with staff.world.database.write() as session:
+            row = await session.get_one(SendAttempt, attempt)
+            send = await session.get_one(Send, row.send_id)
+            if number == 3:
+                send.state, send.skip_reason = SendState.SKIPPED, SkipReason.META_DECLINED
+                continue
+            send.state, send.received_at = SendState.ACCEPTED, staff.world.now
+            row.status, row.read_at = AttemptStatus.READ, staff.world.now if number == 0 else None
+            session.add(SendAttempt(**(row.model_dump() | {"id": f"{attempt}x", "number": 2, "wamid": None})))
+    found = await staff.get(f"/journeys/{NAME}/stats", key=staff.support)
+    first, second = found["stages"]
+    assert (first["stage"], first["messages"]["accepted"], first["received"], first["read"]) == (1, 2, 2, 1)
+    assert (second["stage"], second["messages"]["accepted"], second["messages"]["skipped"]) == (2, 1, 1)
+    assert (second["received"], second["read"], second["skipped"]["meta_declined"]) == (1, 0, 1)
+    assert (set(first["messages"]), set(first["skipped"])) == (set(SendState), set(SkipReason))
+    assert found["journey"]["enrollments"]["waiting"] == 4
+
+
+async def test_pausing_and_resuming(staff: Staff, running: str) -> None:
+    """A pause stands with its reason; resuming releases those who hold for it, once."""
+    assert running
+    paused = await staff.post(f"/journeys/{NAME}/pause", {"reason": "stock is out"})
+    assert (paused["state"], paused["state_reason"], paused["changed"]) == ("paused", "stock is out", True)
+    again = await staff.post(f"/journeys/{NAME}/pause")
+    assert (again["state"], again["state_reason"], again["changed"]) == ("paused", "stock is out", False)
+    assert await staff.world.rows(SignalIntent) == []
+    resumed = await staff.post(f"/journeys/{NAME}/resume")
+    assert (resumed["state"], resumed["state_reason"], resumed["changed"]) == ("active", None, True)
+    assert (await staff.post(f"/journeys/{NAME}/resume"))["changed"] is False
+    [broadcast] = await staff.world.rows(SignalIntent)
+    assert (broadcast.broadcast_key, broadcast.signal) == ("journey:1", "released")
+
+
+async def test_what_is_stopped_can_neither_be_paused_nor_resumed(staff: Staff, running: str) -> None:
+    """It is a 409 that says which state it is in."""
+    assert running
+    await set_state(staff, JourneyState.STOPPED)
+    for verb in ("pause", "resume"):
+        response = await staff.ask("POST", f"/journeys/{NAME}/{verb}")
+        assert response.status_code == 409
+        assert "is stopped" in response.json()["detail"]
+
+
+async def test_a_stop_reaches_everybody_once(staff: Staff, running: str) -> None:
+    """Everybody in it is told, nobody twice, and the journey takes nobody any more."""
+    control = await staff.world.enroll(await staff.world.customer("+447700900124"), state=EnrollmentState.CONTROL)
+    told = await staff.post(f"/journeys/{NAME}/stop")
+    assert (told["told"], told["unpaced"]) == (1, 0)
+    assert (await staff.post(f"/journeys/{NAME}/stop"))["told"] == 0
+    assert await staff.world.intents() == [(running, "stop")]
+    assert control not in dict(await staff.world.intents())
+    assert (await staff.world.one(Journey, 1)).state is JourneyState.STOPPED
+
+
+async def test_support_ends_a_journey_for_one(staff: Staff, running: str) -> None:
+    """Only that customer's passage ends; somebody who is not in it is a 409, a stranger a 404."""
+    other = await staff.world.enroll(await staff.world.customer("+447700900124"))
+    await staff.world.customer("+447700900125")
+    path = f"/journeys/{NAME}/customers/stop"
+    assert (await staff.post(path, {"phone": PHONE}, key=staff.support))["told"] == 1
+    assert await staff.world.events() == [("stop", "stopped_by_staff")]
+    assert await staff.world.intents() == [(running, "stop")]
+    assert other
+    assert (await staff.ask("POST", path, {"phone": "+447700900125"})).status_code == 409
+    assert (await staff.ask("POST", path, {"phone": "+447700900126"})).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/stats"), ("POST", "/pause"), ("POST", "/stop")])
+async def test_an_unknown_journey_is_a_404(staff: Staff, method: str, path: str) -> None:
+    """Whatever is asked of it."""
+    response = await staff.ask(method, f"/journeys/no-such{path}")
+    body: Any = response.json()
+    assert (response.status_code, body["detail"]) == (404, "the store has no journey of that name")
+
+
+async def test_approvals_list_what_waits(staff: Staff, running: str) -> None:
+    """A message that waits for a person is listed with its text; without Temporal nobody can decide, which is a 503."""
+    attempt = await staff.world.claim(running)
+    async with staff.world.database.write() as session:
+        row = await session.get_one(SendAttempt, attempt)
+        send = await session.get_one(Send, row.send_id)
+        send.state, send.free_text = SendState.DRAFTED, "Hello Ada"
+        await session.delete(row)
+        enrollment = await session.get_one(Enrollment, running)
+        enrollment.state, enrollment.hold_reason = EnrollmentState.HOLDING, HoldReason.APPROVAL
+    found = await staff.get("/approvals", key=staff.support)
+    [waiting] = found["waiting"]
+    assert (waiting["send_id"], waiting["workflow_id"], waiting["text"]) == (1, running, "Hello Ada")
+    assert (waiting["journey"], waiting["stage"], found["next"]) == (NAME, 1, None)
+    assert (await staff.get("/approvals?after=1"))["waiting"] == []
+    assert (await staff.ask("POST", "/approvals/1/approve")).status_code == 503
+    assert (await staff.ask("POST", "/approvals/2/approve")).status_code == 404
+    async with staff.world.database.write() as session:
+        (await session.get_one(Send, 1)).state = SendState.ACCEPTED
+    assert (await staff.ask("POST", "/approvals/1/reject")).status_code == 409
