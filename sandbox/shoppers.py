@@ -5,24 +5,34 @@ returns only when the gateway has handed everything on to Temporal, because the 
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import assert_never
 
 import httpx
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity, workflow
 from temporalio.client import Client
 
+from sandbox.shopify.checkout_bodies import checkout_body
+from sandbox.shopify.deeds import Deeds
+from sandbox.shopify.records import CheckoutRecord
 from sandbox.shopify.state import OrderRecord, ShopState
-from sandbox.shopify.webhooks import order_webhook
+from sandbox.shopify.webhooks import Webhook, order_webhook, webhook
 from sandbox.whatsapp.books import AcceptedMessage
 from sandbox.whatsapp.cloud import WhatsAppSandbox
 
 QUEUE = "sandbox-shoppers"
 _PATIENCE = timedelta(minutes=5)
+_REPLIES = {
+    "en": "Hello! Is this still available?",
+    "es": "¡Hola! ¿Sigue disponible?",
+    "pt": "Olá! Ainda está disponível?",
+}
 
 
 class Deed(StrEnum):
@@ -31,6 +41,8 @@ class Deed(StrEnum):
     ORDER = "order"
     REPLY = "reply"
     STOP = "stop"
+    CART = "cart"
+    COMPLETE = "complete"
 
 
 class PlannedDeed(BaseModel):
@@ -39,7 +51,8 @@ class PlannedDeed(BaseModel):
     Attributes:
         at: when.
         customer: the shop's id of the customer.
-        order_id: with ORDER: the order of the shop's that happens; None invents one.
+        order_id: with ORDER: the shop's order that happens; None completes what lies in the cart, or invents one.
+        checkout: with CART and COMPLETE: the token of the checkout that is left, or becomes an order.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +61,7 @@ class PlannedDeed(BaseModel):
     deed: Deed
     customer: int
     order_id: int | None = None
+    checkout: str | None = None
 
 
 class ShopperInput(BaseModel):
@@ -81,15 +95,20 @@ class Crowd:
         whatsapp_url: the gateway's webhook for WhatsApp.
         shopify_url: the gateway's webhook for Shopify.
         clock: the virtual clock.
+        carts: checkouts as they will be left, by token.
+        passages: whether a customer can be in a journey again and again, so that what ends one allows the next.
     """
 
     shop: ShopState
+    deeds: Deeds
     whatsapp: WhatsAppSandbox
     http: httpx.AsyncClient
     whatsapp_url: str
     shopify_url: str
     clock: Callable[[], datetime]
     settle: Callable[[], Awaitable[object]]
+    carts: Mapping[str, CheckoutRecord] = field(default_factory=dict)
+    passages: bool = False
 
 
 class ShopperActivities:
@@ -101,23 +120,75 @@ class ShopperActivities:
     @activity.defn
     async def do_deed(self, deed: PlannedDeed) -> None:
         """Do it, tell the gateway, and wait until everybody knows."""
-        crowd, at = self._crowd, activity.info().started_time
-        phone = crowd.shop.customers[deed.customer].phone
+        await self.act(deed, activity.info().started_time)
+        await self._crowd.settle()
+
+    async def act(self, deed: PlannedDeed, at: datetime) -> None:
+        """Do it and tell the gateway."""
+        phone = self._crowd.shop.customers[deed.customer].phone
         match deed.deed:
             case Deed.ORDER:
-                order = self._order(deed, at)
-                headers, body = order_webhook(crowd.shop, order, "orders/create", order.created_at)
-                await self._post(crowd.shopify_url, body, headers)
-                at = order.created_at
+                ended_at: datetime | None = await self._buy(deed, at)
+            case Deed.CART:
+                await self._leave_cart(deed)
+                ended_at = None
+            case Deed.COMPLETE:
+                ended_at = at if await self._complete(deed.checkout or "", at) else None
             case Deed.REPLY | Deed.STOP:
-                if phone is None:
-                    return
-                text = "STOP" if deed.deed is Deed.STOP else "Hello! Is this still available?"
-                body = crowd.whatsapp.inbound(phone, text, at)
-                await self._post(crowd.whatsapp_url, body, {"X-Hub-Signature-256": crowd.whatsapp.sign(body)})
-        if phone is not None:
-            crowd.whatsapp.books.told_exit(phone, at, enrollment=crowd.whatsapp.books.last_enrollment(phone))
-        await crowd.settle()
+                ended_at = await self._write(phone, deed.deed, at) if phone is not None else None
+            case _:
+                assert_never(deed.deed)
+        if phone is not None and ended_at is not None:
+            self._note_exit(phone, ended_at, stopped=deed.deed is Deed.STOP)
+
+    def _note_exit(self, phone: str, at: datetime, *, stopped: bool) -> None:
+        books = self._crowd.whatsapp.books
+        enrollment = books.last_enrollment(phone)
+        if not self._crowd.passages:
+            books.told_exit(phone, at, enrollment=enrollment)
+        elif stopped:
+            books.told_exit(phone, at)
+        elif enrollment is not None:
+            books.told_exit(phone, at, enrollment=enrollment)
+
+    async def _buy(self, deed: PlannedDeed, at: datetime) -> datetime:
+        shop = self._crowd.shop
+        if deed.order_id is None:
+            open_carts = [
+                one.token
+                for one in shop.checkouts.values()
+                if one.customer_id == deed.customer and one.completed_at is None
+            ]
+            if open_carts:
+                await self._complete(open_carts[-1], at)
+                return at
+        order = self._order(deed, at)
+        headers, body = order_webhook(shop, order, "orders/create", order.created_at)
+        await self._post(self._crowd.shopify_url, body, headers)
+        return order.created_at
+
+    async def _leave_cart(self, deed: PlannedDeed) -> None:
+        shop, cart = self._crowd.shop, self._crowd.carts[deed.checkout or ""]
+        shop.checkouts.setdefault(cart.token, cart)
+        await self.tell(webhook(shop, "checkouts/create", checkout_body(shop, cart), cart.created_at))
+
+    async def _complete(self, token: str, at: datetime) -> bool:
+        """A checkout becomes an order; whether it was open still."""
+        checkout = self._crowd.shop.checkouts.get(token)
+        if checkout is None or checkout.completed_at is not None:
+            return False
+        for one in self._crowd.deeds.complete_checkout(token, at):
+            await self.tell(one)
+        return True
+
+    async def _write(self, phone: str, deed: Deed, at: datetime) -> datetime:
+        crowd = self._crowd
+        customer = crowd.shop.by_phone(phone)
+        language = customer.locale[:2] if customer is not None else "en"
+        text = "STOP" if deed is Deed.STOP else _REPLIES.get(language, _REPLIES["en"])
+        body = crowd.whatsapp.inbound(phone, text, at)
+        await self._post(crowd.whatsapp_url, body, {"X-Hub-Signature-256": crowd.whatsapp.sign(body)})
+        return at
 
     def _order(self, deed: PlannedDeed, at: datetime) -> OrderRecord:
         shop = self._crowd.shop
@@ -133,6 +204,10 @@ class ShopperActivities:
         )
         shop.put_order(invented)
         return invented
+
+    async def tell(self, told: Webhook) -> None:
+        """Have the shop tell the gateway of something."""
+        await self._post(self._crowd.shopify_url, told.body, told.headers)
 
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> None:
         response = await self._crowd.http.post(url, content=body, headers=headers)
@@ -157,7 +232,8 @@ class Habits:
 class Audience:
     """Decides what the readers of messages do, and lets them live.
 
-    The draw depends on the seed and the message's stage alone, so the same seed gives the same crowd.
+    The draw depends on the seed, the message's stage and, for whoever is written to in several passages, the passage,
+    so the same seed gives the same crowd.
     """
 
     def __init__(self, client: Client, shop: ShopState, habits: Habits, seed: int) -> None:
@@ -165,6 +241,7 @@ class Audience:
         self._shop = shop
         self._habits = habits
         self._seed = seed
+        self._passages: defaultdict[int, list[str]] = defaultdict(list)
 
     async def read(self, message: AcceptedMessage) -> None:
         """Somebody got a message; what it makes them do is started before WhatsApp answers the sender."""
@@ -180,7 +257,11 @@ class Audience:
 
     def _plan(self, customer: int, message: AcceptedMessage) -> PlannedDeed | None:
         stage = (message.occurrence or "").split(":")[1:2]
-        draw, delay = _draws(f"{self._seed}:{customer}:{stage}")
+        passages, enrollment = self._passages[customer], message.enrollment or ""
+        if enrollment not in passages:
+            passages.append(enrollment)
+        passage = passages.index(enrollment)
+        draw, delay = _draws(f"{self._seed}:{customer}:{stage}" + (f":{passage}" if passage else ""))
         for deed, share in (
             (Deed.STOP, self._habits.stops),
             (Deed.REPLY, self._habits.replies),

@@ -101,3 +101,17 @@ def opening_day(as_of: date) -> date:
 def opening_moment(as_of: date, zone: ZoneInfo) -> datetime:
     """09:00 store time on the opening day."""
     return datetime.combine(opening_day(as_of), _NINE, zone).astimezone(UTC)
+
+
+def virtual_moment(at: datetime, *, as_of: date, opening: datetime, zone: ZoneInfo) -> datetime:
+    """When something of a file happens on the virtual clock: as many days from the opening, at the same local time.
+
+    Args:
+        at: in the file.
+        as_of: the file's day that counts as the opening's.
+        opening: the simulation's first moment.
+        zone: the store's, in which both calendars are read.
+    """
+    local = at.astimezone(zone).replace(microsecond=0)  # WhatsApp's times have no fractions
+    day = opening.astimezone(zone).date() + (local.date() - as_of)
+    return datetime.combine(day, local.time(), zone).astimezone(UTC)

@@ -1,8 +1,8 @@
 """`simulate` and `demo`: weeks of a journey in about a minute, before anybody real gets a message."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -10,27 +10,24 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.failures import DONE, REFUSED, Failure, problem_lines
+from cli.failures import DONE, REFUSED, Failure
 from cli.options import DebugFlag, JsonFlag
 from cli.run import Run, execute
 from cli.simulation.document import Outcome
+from cli.simulation.files import read_given, read_journeys
 from cli.simulation.options import ZONE, Options
 from cli.simulation.parts import running_parts
+from cli.simulation.past import SimulationError
 from cli.simulation.run import Progress as Day
 from cli.simulation.run import Simulation, Watcher
 from cli.simulation.show import show_outcome, show_story
 from cli.simulation.story import story_of
-from models.journey import JourneyDefinition
-from models.journey_file import JourneyFileError, read_journey_bytes
-from models.orders_file import OrderRow, OrdersFileError, read_orders
-from models.synthetic import generate_orders
+from models.enums import JourneyKind
 from sandbox.shoppers import Habits
 
 DEMO_FILE = Path(__file__).parents[2] / "examples" / "win_back.yaml"
-_DEMO_CUSTOMERS = 300
-_DEMO_DAY = date(2026, 11, 2)
-_DEMO_CURRENCY = "EUR"
 _SHORTEST_BAR_DAYS = 30
+_QUIET = "examples/follow_up.yaml --conversations examples/conversations.jsonl"
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +39,14 @@ def register(app: typer.Typer) -> None:
 OrdersFile = Annotated[Path | None, typer.Option(help="Order history (CSV); without it a small shop is made up.")]
 AsOf = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="The file's day that counts as today; its last if left out."),
+    typer.Option(
+        formats=["%Y-%m-%d"],
+        help="The files' day that counts as today; the first of the conversations, else the last of the orders.",
+    ),
+]
+ConversationsPath = Annotated[
+    Path | None,
+    typer.Option("--conversations", help="Conversations and carts (JSONL), for follow-ups and cart journeys."),
 ]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Use the good rows of a broken file.")]
 
@@ -51,8 +55,9 @@ def simulate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Journey files.")],
     *,
     orders: OrdersFile = None,
+    conversations: ConversationsPath = None,
     as_of: AsOf = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many entrants.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many entrants of a win-back.")] = None,
     days: Annotated[int | None, typer.Option(min=1, max=800, help="Stop after so many virtual days.")] = None,
     customers: Annotated[
         Literal["none", "demo"], typer.Option(help="Whether customers also reply, opt out and buy by invention.")
@@ -71,14 +76,25 @@ def simulate(
     """Run journeys with the real workflows, gateway and database against a sandbox, weeks in about a minute."""
 
     async def work(run: Run) -> int:
-        definitions = _journeys(files)
-        rows, today = _orders(run, orders, as_of.date() if as_of else None, seed=seed, skip_bad_rows=skip_bad_rows)
+        definitions = read_journeys(files)
+        if limit is not None and all(one.kind is not JourneyKind.WIN_BACK for one in definitions):
+            raise Failure("--limit is for win-backs; a follow-up or cart journey has sending.max_per_day", code=REFUSED)
+        given = read_given(
+            run.output,
+            definitions,
+            orders=orders,
+            conversations=conversations,
+            as_of=as_of.date() if as_of else None,
+            seed=seed,
+            skip_bad_rows=skip_bad_rows,
+        )
         if record is not None and record.exists() and any(record.iterdir()):
             raise Failure(f"{record} is not empty; a recording needs a directory of its own", code=REFUSED)
         options = Options(
             definitions=definitions,
-            orders=rows,
-            as_of=today,
+            orders=given.orders,
+            conversations=given.conversations,
+            as_of=given.as_of,
             limit=limit,
             days=days,
             habits=Habits(replies=replies, orders=order_rate) if customers == "demo" else None,
@@ -105,8 +121,17 @@ def demo(
     """See a win-back run from launch to report, with no account anywhere."""
 
     async def work(run: Run) -> int:
-        rows, today = _orders(run, orders, as_of.date() if as_of else None, seed=seed, skip_bad_rows=skip_bad_rows)
-        options = Options(definitions=_journeys([DEMO_FILE]), orders=rows, as_of=today, seed=seed, limit=limit)
+        definitions = read_journeys([DEMO_FILE])
+        given = read_given(
+            run.output,
+            definitions,
+            orders=orders,
+            conversations=None,
+            as_of=as_of.date() if as_of else None,
+            seed=seed,
+            skip_bad_rows=skip_bad_rows,
+        )
+        options = Options(definitions=definitions, orders=given.orders, as_of=given.as_of, seed=seed, limit=limit)
         run.output.line(f"Simulating {DEMO_FILE.relative_to(DEMO_FILE.parents[1])}: real workflows, real database, ")
         run.output.line("a sandbox for WhatsApp, Shopify and the language model, and a virtual clock.")
         await _run(run, options, with_story=True)
@@ -121,8 +146,11 @@ async def _run(run: Run, options: Options, *, with_story: bool) -> Outcome:
     with _progress(run, options) as watch:
         async with running_parts(options) as parts:
             simulation = Simulation(options, parts)
-            await simulation.launch()
-            await simulation.run_days(watch)
+            try:
+                await simulation.launch()
+                await simulation.run_days(watch)
+            except SimulationError as error:
+                raise Failure(str(error), code=REFUSED) from error
             outcome = await simulation.outcome()
             story = await story_of(parts.services.database, zone) if with_story else None
     if not run.output.as_json:
@@ -130,55 +158,6 @@ async def _run(run: Run, options: Options, *, with_story: bool) -> Outcome:
         if story is not None:
             show_story(run.output, story, zone)
     return outcome
-
-
-def _journeys(files: Sequence[Path]) -> tuple[JourneyDefinition, ...]:
-    """Every file's journey.
-
-    Raises:
-        Failure: a file cannot be read or is wrong; all problems of all files are listed.
-    """
-    definitions: list[JourneyDefinition] = []
-    problems: list[str] = []
-    for file in files:
-        try:
-            definitions.append(read_journey_bytes(file.read_bytes()))
-        except OSError as error:
-            problems.append(f"{file}: cannot be read ({error.strerror})")
-        except JourneyFileError as error:
-            problems.extend(problem_lines(str(file), error))
-    names = [definition.name for definition in definitions]
-    problems.extend(
-        f"two of the files are journeys named {name!r}" for name in {n for n in names if names.count(n) > 1}
-    )
-    if problems:
-        raise Failure(*problems, code=REFUSED)
-    return tuple(definitions)
-
-
-def _orders(
-    run: Run, file: Path | None, as_of: date | None, *, seed: int, skip_bad_rows: bool
-) -> tuple[Sequence[OrderRow], date]:
-    """The order history and the day in it that counts as today.
-
-    Raises:
-        Failure: the file cannot be used, or nothing in it is as old as `as_of`.
-    """
-    if file is None:
-        today = as_of or _DEMO_DAY
-        return generate_orders(seed, _DEMO_CUSTOMERS, today, _DEMO_CURRENCY), today
-    try:
-        read = read_orders(file, skip_bad_rows=skip_bad_rows)
-    except OrdersFileError as error:
-        raise Failure(*str(error).splitlines(), code=REFUSED) from error
-    if read.bad_rows:
-        run.output.note(f"{file}: {len(read.bad_rows)} rows were left out, the first in line {read.bad_rows[0].line}")
-    if not read.rows:
-        raise Failure(f"{file}: no row can be used", code=REFUSED)
-    today = as_of or max(row.ordered_on for row in read.rows)
-    if min(row.ordered_on for row in read.rows) > today:
-        raise Failure(f"{file}: every order is later than {today}, so nobody is a customer yet", code=REFUSED)
-    return read.rows, today
 
 
 @contextlib.contextmanager
@@ -211,6 +190,7 @@ def _show_next_steps(run: Run) -> None:
         "write your own:       cp examples/win_back_minimal.yaml my_journey.yaml   (see docs/journey-file.md)",
         "check it:             .venv/bin/python starter.py validate my_journey.yaml",
         "on your own orders:   .venv/bin/python starter.py simulate my_journey.yaml --orders orders.csv",
+        f"quiet conversations:  .venv/bin/python starter.py simulate {_QUIET}",
         "the whole stack:      make up   and beside it   .venv/bin/python starter.py launch my_journey.yaml",
     ):
         run.output.line(f"  {line}")

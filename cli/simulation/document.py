@@ -1,6 +1,6 @@
 """The document of `simulate --json`: what a simulation counted at its end."""
 
-from cli.documents import Document, Moment
+from reports.documents import Document, Moment
 
 
 class AudienceCounts(Document):

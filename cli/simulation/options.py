@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from models.conversations_file import ConversationsFile
 from models.journey import JourneyDefinition
 from models.orders_file import OrderRow
 from sandbox.shoppers import Habits
@@ -19,8 +20,9 @@ class Options:
     """What a simulation is asked to do.
 
     Attributes:
-        as_of: the day of the order file that counts as today.
-        limit: at most so many entrants in each journey; None for all.
+        as_of: the day of the files that counts as the opening's.
+        conversations: chats and carts that are lived through; None for none.
+        limit: at most so many entrants in each win-back; None for all.
         days: at most so many virtual days; None runs until every journey is over.
         habits: how simulated customers behave; None lets nobody do anything by invention.
         seed: of everything that is drawn.
@@ -31,6 +33,7 @@ class Options:
     definitions: tuple[JourneyDefinition, ...]
     orders: Sequence[OrderRow]
     as_of: date
+    conversations: ConversationsFile | None = None
     limit: int | None = None
     days: int | None = None
     habits: Habits | None = field(default_factory=Habits)

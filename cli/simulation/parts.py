@@ -2,7 +2,8 @@
 
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import httpx2
 from pydantic import SecretStr
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
@@ -22,27 +23,32 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.search_attributes import ALL
 from activities.services import Services
 from cli.serving import serving
-from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, opening_moment
+from cli.simulation.cast import Cast, cast_of
+from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, opening_moment, virtual_moment
+from cli.simulation.hours import watched_hours
 from cli.simulation.memory import rare_full_collections
 from cli.simulation.options import STORE, ZONE, Options
 from cli.simulation.orchestration import orchestrating
+from cli.simulation.reading import ReadingDoor
 from cli.simulation.world import PHONE_NUMBER_ID, SECRET, TOKEN, WABA_ID, World, build_world, sandbox_store
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
-from models.journey import JourneyDefinition
+from models.enums import StaffRole
 from observability import route_temporal_logs
 from providers.llm.client import LlmClient
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
+from sandbox.chats import ChatActivities, Chats, ChatWorkflow, Doors
 from sandbox.llm.app import LlmSandbox
 from sandbox.recording import Recorder
 from sandbox.shopify.app import ShopifySandbox
 from sandbox.shoppers import QUEUE, Audience, Crowd, ShopperActivities, ShopperWorkflow
 from sandbox.whatsapp.app import WhatsAppApp
-from sandbox.whatsapp.books import AcceptedMessage, AllowedHours, Books
+from sandbox.whatsapp.books import Books
 from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
 from sandbox.whatsapp.sender import WebhookSender
+from storage.api_keys import create_key
 from storage.engine import Database
 from storage.schema import create_all
 from storage.secrets import Cipher, new_key
@@ -51,7 +57,6 @@ from worker import Fleet, Share
 from workflows.plugin import RekindlePlugin
 
 _MODEL = "sandbox-writer"
-_BUSINESS = "08:00-18:00"
 _LEAST_CACHED, _MOST_CACHED = 1000, 20_000
 
 
@@ -62,6 +67,10 @@ class Parts:
     Attributes:
         hand: it alone moves the clock.
         client: a plain client, which never makes the clock move.
+        cast: who plays, beside the orders' customers.
+        shoppers: lets customers do something at once.
+        chats: lets something happen in a conversation at once.
+        settle: returns when everything that the gateway took has reached Temporal.
     """
 
     hand: ClockHand
@@ -74,6 +83,10 @@ class Parts:
     whatsapp: WhatsAppSandbox
     sender: WebhookSender
     relay: Relay
+    cast: Cast
+    shoppers: ShopperActivities
+    chats: Chats
+    settle: Callable[[], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -95,7 +108,8 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         clock = VirtualClock(opening)
         client = await Client.connect(target, plugins=[RekindlePlugin()])
         await _register_search_attributes(client)
-        world = build_world(options.orders, as_of=options.as_of, opening=opening, zone=zone, token=TOKEN, secret=SECRET)
+        world = _world(options, opening, zone)
+        cast = _cast(options, world, opening, zone)
         database = Database(f"sqlite+aiosqlite:///{directory}/simulation.db", throwaway=True)
         stack.push_async_callback(database.close)
         await create_all(database)
@@ -106,26 +120,30 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         )
         recorder = stack.enter_context(Recorder(options.record))
         whatsapp = _whatsapp(options, clock, zone)
-        reading = _Reading(WhatsAppApp(whatsapp), whatsapp, _audience(options, client, world))
-        whatsapp_url = await stack.enter_async_context(serving(recorder.wrap(reading, "whatsapp", clock)))
         shopify = ShopifySandbox(clock)
         shopify.add_shop(world.shop)
-        shopify_url = await stack.enter_async_context(serving(recorder.wrap(shopify, "shopify", clock)))
-        llm = LlmSandbox(api_keys=frozenset({TOKEN}), seed=options.seed, model=_MODEL, clock=clock)
-        llm_url = await stack.enter_async_context(serving(recorder.wrap(llm, "llm", clock)))
+        outside: dict[str, ASGIApp] = {
+            "whatsapp": ReadingDoor(WhatsAppApp(whatsapp), whatsapp, _audience(options, client, world)),
+            "shopify": shopify,
+            "llm": LlmSandbox(api_keys=frozenset({TOKEN}), seed=options.seed, model=_MODEL, clock=clock),
+        }
+        urls = {}
+        for name, app in outside.items():
+            urls[name] = await stack.enter_async_context(serving(recorder.wrap(app, name, clock)))
         http = await stack.enter_async_context(httpx.AsyncClient())
         llm_http = await stack.enter_async_context(httpx2.AsyncClient())
         services = Services(
             database=database,
             cipher=cipher,
-            whatsapp=WhatsAppClient(http, base_url=whatsapp_url),
+            whatsapp=WhatsAppClient(http, base_url=urls["whatsapp"]),
             shopify=ShopifyClient(http),
             temporal=client,
-            llm=LlmClient(llm_http, base_url=f"{llm_url}/v1", api_key=SecretStr(TOKEN), model=_MODEL),
+            llm=LlmClient(llm_http, base_url=f"{urls['llm']}/v1", api_key=SecretStr(TOKEN), model=_MODEL),
             allow_synthetic=True,
         )
-        store = await _add_store(database, cipher, world, shopify_url, options.seed, opening)
-        sender = WebhookSender(whatsapp.outbox, http, f"{gateway}/webhooks/whatsapp", clock)
+        store = await _add_store(database, cipher, world, urls["shopify"], options.seed, opening)
+        hook = f"{gateway}/webhooks/whatsapp"
+        sender = WebhookSender(whatsapp.outbox, http, hook, clock)
 
         async def settle() -> None:
             await sender.deliver_due()
@@ -139,54 +157,47 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         await stack.enter_async_context(fleet)
         crowd = Crowd(
             shop=world.shop,
+            deeds=shopify.deeds(world.shop.domain),
             whatsapp=whatsapp,
             http=http,
-            whatsapp_url=f"{gateway}/webhooks/whatsapp",
+            whatsapp_url=hook,
             shopify_url=f"{gateway}/webhooks/shopify",
             clock=clock,
             settle=settle,
+            carts={cart.token: cart for cart in cast.carts},
+            passages=options.conversations is not None,
         )
+        shoppers = ShopperActivities(crowd)
+        api_key = await _open_api(database, store, opening)
+        doors = Doors(http=http, whatsapp_url=hook, api_url=f"{gateway}/api", api_key=api_key)
+        chats = Chats(cast.chats, whatsapp, doors)
         await stack.enter_async_context(
             Worker(
                 client,
                 task_queue=QUEUE,
-                workflows=[ShopperWorkflow],
-                activities=[ShopperActivities(crowd).do_deed],
+                workflows=[ShopperWorkflow, ChatWorkflow],
+                activities=[shoppers.do_deed, ChatActivities(chats, settle).live_chat_event],
                 interceptors=interceptors,
                 workflow_runner=UnsandboxedWorkflowRunner(),
             )
         )
         stack.enter_context(rare_full_collections())
-        yield Parts(hand, client, clock, opening, services, store, world, whatsapp, sender, relay)
-
-
-class _Reading:
-    """WhatsApp's door, behind which accepted messages are read before the sender has its answer."""
-
-    def __init__(self, app: ASGIApp, whatsapp: WhatsAppSandbox, audience: Audience | None) -> None:
-        self._app = app
-        self._books = whatsapp.books
-        self._audience = audience
-        self._read = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        held: list[Message] = []
-
-        async def hold(message: Message) -> None:
-            held.append(message)
-
-        await self._app(scope, receive, hold)
-        for accepted in self._unread():
-            if self._audience is not None:
-                await self._audience.read(accepted)
-        for message in held:
-            await send(message)
-
-    def _unread(self) -> Sequence[AcceptedMessage]:
-        """Messages accepted since the last look; taken at once, so that each is read once."""
-        unread = self._books.messages[self._read :]
-        self._read = len(self._books.messages)
-        return unread
+        yield Parts(
+            hand=hand,
+            client=client,
+            clock=clock,
+            opening=opening,
+            services=services,
+            store=store,
+            world=world,
+            whatsapp=whatsapp,
+            sender=sender,
+            relay=relay,
+            cast=cast,
+            shoppers=shoppers,
+            chats=chats,
+            settle=settle,
+        )
 
 
 def _whatsapp(options: Options, clock: VirtualClock, zone: ZoneInfo) -> WhatsAppSandbox:
@@ -196,19 +207,33 @@ def _whatsapp(options: Options, clock: VirtualClock, zone: ZoneInfo) -> WhatsApp
         numbers=[SandboxNumber(account, frozenset({TOKEN}))],
         app_secret=SECRET,
         seed=options.seed,
-        books=Books(hours=_allowed_hours(options.definitions, zone)),
+        books=Books(hours=watched_hours(options.definitions, zone)),
         tier=options.tier,
     )
 
 
-def _allowed_hours(definitions: Sequence[JourneyDefinition], zone: ZoneInfo) -> AllowedHours | None:
-    """The hours that the sandbox watches: the journeys' own, if they all have the same; else it watches none."""
-    rules = {(one.sending.hours, one.sending.open_weekdays()) for one in definitions}
-    if len(rules) > 1:
-        return None
-    hours, weekdays = rules.pop()
-    numbers = frozenset(number for number, day in enumerate(type(weekdays[0])) if day in weekdays)
-    return AllowedHours.parse(_BUSINESS if hours == "business" else hours, zone, weekdays=numbers)
+def _world(options: Options, opening: datetime, zone: ZoneInfo) -> World:
+    """The shop of the order file; where there is none, one that has sold nothing yet, in its carts' currency."""
+    carts = options.conversations.carts if options.conversations is not None else ()
+    currency = {"currency": Counter(cart.currency for cart in carts).most_common(1)[0][0]} if carts else {}
+    return build_world(
+        options.orders, as_of=options.as_of, opening=opening, zone=zone, token=TOKEN, secret=SECRET, **currency
+    )
+
+
+def _cast(options: Options, world: World, opening: datetime, zone: ZoneInfo) -> Cast:
+    def moment(at: datetime) -> datetime:
+        return virtual_moment(at, as_of=options.as_of, opening=opening, zone=zone)
+
+    file = options.conversations
+    return cast_of(file, world.shop, moment, opening) if file is not None else Cast()
+
+
+async def _open_api(database: Database, store: StoreParts, now: datetime) -> str:
+    """A key of the staff API, for the chat tool."""
+    async with database.write() as session:
+        _, key = await create_key(session, store.id, name="chat tool", role=StaffRole.MARKETER, now=now)
+    return key
 
 
 def _audience(options: Options, client: Client, world: World) -> Audience | None:

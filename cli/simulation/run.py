@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from activities import queues
 from activities.health import check_store
@@ -18,15 +18,21 @@ from cli.simulation.document import Outcome
 from cli.simulation.options import Options
 from cli.simulation.outcome import collect
 from cli.simulation.parts import Parts, running_parts
+from cli.simulation.past import SimulationError, cart_deeds, tell_past
 from models.enums import JourneyState
-from models.journey import JourneyDefinition
-from models.orchestration import AudienceInput, LaunchRequest
+from models.journey import AbandonedCart, FollowUp, JourneyDefinition
+from models.orchestration import AudienceInput, LaunchRequest, Wake, WatchInput
+from models.tables import Journey, JourneyVersion
+from policies.watching import spacing
+from sandbox.chats import ChatInput, ChatWorkflow
 from sandbox.shoppers import QUEUE, Deed, PlannedDeed, ShopperInput, ShopperWorkflow
 from storage import simulated
 from storage.journeys import publish
 from storage.launches import open_launch
 from storage.stores import required_id
+from storage.watches import open_watch, watch_workflow_id
 from workflows.audience import AudienceWorkflow
+from workflows.watch import WatchWorkflow
 
 _LONGEST_DAYS = 800
 _LOOK_S = 0.02
@@ -56,14 +62,24 @@ class Simulation:
         self._began = time.monotonic()
 
     async def launch(self) -> None:
-        """Launch every journey, and let the file's later orders be lived by the customers who were considered."""
+        """Let the past have happened, launch every journey, and let what is still to come in the files be lived.
+
+        Raises:
+            SimulationError: the gateway did not take what a file says.
+        """
+        await tell_past(self.parts)
         await check_store(self.parts.services, self.parts.store.id, now=self.parts.opening)
         for definition in self._options.definitions:
             await self._launch(definition)
         await self._start_shoppers()
+        await self._start_chats()
 
     async def run_days(self, watch: Watcher) -> None:
-        """Let the days pass until every journey and every attribution window is over, or the asked days are."""
+        """Let the days pass until every journey and every attribution window is over, or the asked days are.
+
+        Raises:
+            SimulationError: the gateway did not take what a file says.
+        """
         longest = self._options.days if self._options.days is not None else _LONGEST_DAYS
         while self._day < longest:
             await self.parts.hand.move_to(self.parts.opening + timedelta(days=self._day + 1))
@@ -87,15 +103,42 @@ class Simulation:
         async with parts.services.database.write() as session:
             journey, version = await publish(session, parts.store.id, definition, now=now)
             journey.state = JourneyState.ACTIVE
+        if isinstance(definition, FollowUp | AbandonedCart):
+            await self._watch(definition, journey)
+        else:
+            await self._select(journey, version)
+
+    async def _watch(self, definition: FollowUp | AbandonedCart, journey: Journey) -> None:
+        parts, journey_id = self.parts, required_id(journey.id)
+        async with parts.services.database.write() as session:
+            await open_watch(session, journey, since=None, now=parts.opening)
+        await parts.client.start_workflow(
+            WatchWorkflow.run,
+            WatchInput(store_id=parts.store.id, journey_id=journey_id, spacing=spacing(definition)),
+            id=watch_workflow_id(parts.store.id, journey_id),
+            task_queue=queues.MAIN,
+            start_signal="wake",
+            start_signal_args=[Wake()],
+        )
+        while True:
+            async with parts.services.database.read() as session:
+                if await simulated.has_looked(session, journey_id):
+                    break
+            await asyncio.sleep(_LOOK_S)
+        await parts.settle()
+
+    async def _select(self, journey: Journey, version: JourneyVersion) -> None:
+        parts, journey_id = self.parts, required_id(journey.id)
+        async with parts.services.database.write() as session:
             launch = await open_launch(
                 session,
                 store_id=parts.store.id,
-                journey_id=required_id(journey.id),
+                journey_id=journey_id,
                 version_id=required_id(version.id),
                 limit=self._options.limit,
-                now=now,
+                now=parts.opening,
             )
-        launch_id, journey_id = required_id(launch.id), required_id(journey.id)
+        launch_id = required_id(launch.id)
         await parts.client.start_workflow(
             AudienceWorkflow.run,
             AudienceInput(store_id=parts.store.id, journey_id=journey_id, shop_queue=parts.store.shop_queue),
@@ -110,16 +153,41 @@ class Simulation:
                     return
             await asyncio.sleep(_LOOK_S)
 
+    async def _start_chats(self) -> None:
+        parts = self.parts
+        gate = asyncio.Semaphore(_STARTED_AT_ONCE)
+
+        async def start(number: int, first: int, moments: tuple[datetime, ...]) -> None:
+            async with gate:
+                await parts.client.start_workflow(
+                    ChatWorkflow.run,
+                    ChatInput(chat=number, first=first, moments=moments),
+                    id=f"chat-{number}",
+                    task_queue=QUEUE,
+                )
+
+        to_come = []
+        for number, chat in enumerate(parts.cast.chats):
+            moments = tuple(event.at for event in chat.events if event.at > parts.opening)
+            if moments:
+                to_come.append(start(number, len(chat.events) - len(moments), moments))
+        await asyncio.gather(*to_come)
+
     async def _start_shoppers(self) -> None:
         async with self.parts.services.database.read() as session:
-            considered = set(await simulated.considered_customers(session))
+            considered = {*await simulated.considered_customers(session), *self.parts.cast.people}
         deeds: dict[int, list[PlannedDeed]] = defaultdict(list)
+        for deed in cart_deeds(self.parts.cast):
+            if deed.at > self.parts.opening:
+                deeds[deed.customer].append(deed)
         for order in sorted(self.parts.world.future, key=lambda one: (one.days, one.order_id)):
             if order.customer_id in considered:
                 at = self.parts.opening + timedelta(hours=24 * order.days)
                 deeds[order.customer_id].append(
                     PlannedDeed(at=at, deed=Deed.ORDER, customer=order.customer_id, order_id=order.order_id)
                 )
+        for plan in deeds.values():
+            plan.sort(key=lambda one: one.at)
         gate = asyncio.Semaphore(_STARTED_AT_ONCE)
 
         async def start(customer: int, plan: list[PlannedDeed]) -> None:
@@ -135,12 +203,16 @@ class Simulation:
         self.parts.clock.reached(now)
         await self.parts.sender.deliver_due()
         await self.parts.relay.drain()
+        if self.parts.chats.refused is not None:
+            raise SimulationError(str(self.parts.chats.refused))
         async with self.parts.services.database.read() as session:
             standing = await simulated.standing(session)
         watch(Progress(self._day, standing.open, standing.closed, standing.sent))
-        counts_until = standing.last_receipt_counts_until
+        counts_until, last_at = standing.last_receipt_counts_until, self.parts.cast.last_at
         return (
-            standing.paced == 0
+            (last_at is None or last_at < now)
+            and not standing.watching
+            and standing.paced == 0
             and standing.open == standing.waiting_for_ever
             and (counts_until is None or counts_until < now)
         )

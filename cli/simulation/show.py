@@ -3,14 +3,21 @@
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from cli.documents import EnrollmentView
 from cli.output import Output
 from cli.passages import show_enrollment
 from cli.simulation.document import Outcome
-from cli.wording import EXITS, OUTCOMES
+from models.enums import JourneyKind
 from models.journey import JourneyDefinition
+from reports.documents import EnrollmentView
+from reports.wording import EXITS, OUTCOMES
 
 _BAR = 40
+_SUBJECTS = {
+    JourneyKind.WIN_BACK: "customers",
+    JourneyKind.FOLLOW_UP: "conversations",
+    JourneyKind.ABANDONED_CART: "carts",
+    JourneyKind.TRACKING: "conversations",
+}
 
 
 def show_outcome(output: Output, outcome: Outcome, definitions: tuple[JourneyDefinition, ...], zone: ZoneInfo) -> None:
@@ -21,16 +28,22 @@ def show_outcome(output: Output, outcome: Outcome, definitions: tuple[JourneyDef
     output.line()
     output.line(f"{names}: {outcome.virtual_days} days in {outcome.wall_seconds:.0f} seconds", style="bold")
     output.line(f"from {opened:%a %Y-%m-%d %H:%M} to {last:%a %Y-%m-%d} on the virtual clock ({zone.key})")
-    _show_audience(output, outcome)
+    _show_audience(output, outcome, _counted(definitions))
     _show_messages(output, outcome)
     _show_exits(output, outcome)
     _show_checks(output, outcome)
 
 
-def _show_audience(output: Output, outcome: Outcome) -> None:
+def _counted(definitions: tuple[JourneyDefinition, ...]) -> str:
+    """What an audience is made of."""
+    words = [_SUBJECTS[kind] for kind in dict.fromkeys(definition.kind for definition in definitions)]
+    return " and ".join(words)
+
+
+def _show_audience(output: Output, outcome: Outcome, counted: str) -> None:
     audience = outcome.audience
     output.line()
-    output.line(f"Audience: {audience.considered} customers considered", style="bold")
+    output.line(f"Audience: {audience.considered} {counted} considered", style="bold")
     rows = [
         ["entered", str(audience.entered), ""],
         ["control", str(audience.control), "held out, to compare with"],
@@ -42,7 +55,7 @@ def _show_audience(output: Output, outcome: Outcome) -> None:
         for reason, count in sorted(audience.skipped.items(), key=lambda item: -item[1])
         if count
     ]
-    output.table(["who", "customers#", "why"], rows)
+    output.table(["who", f"{counted}#", "why"], rows)
 
 
 def _show_messages(output: Output, outcome: Outcome) -> None:
@@ -56,9 +69,9 @@ def _show_messages(output: Output, outcome: Outcome) -> None:
 
 def _show_exits(output: Output, outcome: Outcome) -> None:
     output.line()
-    output.line(f"How it ended for the {sum(outcome.exits.values())} whose journey is over", style="bold")
+    output.line(f"How the {sum(outcome.exits.values())} journeys that are over ended", style="bold")
     output.table(
-        ["exit", "customers#", "meaning"],
+        ["exit", "journeys#", "meaning"],
         [[reason, str(n), EXITS[reason]] for reason, n in sorted(outcome.exits.items(), key=lambda i: -i[1]) if n],
     )
     for what, count in outcome.unfinished.items():

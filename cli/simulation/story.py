@@ -2,8 +2,8 @@
 
 from zoneinfo import ZoneInfo
 
-from cli.documents import EnrollmentView
-from cli.passages import enrollment_view
+from reports.documents import EnrollmentView
+from reports.passages import enrollment_view
 from storage.engine import Database
 from storage.lookup import passages
 from storage.simulated import someone_interesting

@@ -22,6 +22,7 @@ SHOP_DOMAIN = "sandbox-shop.myshopify.com"
 PHONE_NUMBER_ID = "100000000000001"
 WABA_ID = "200000000000001"
 TOKEN, SECRET = "sandbox-token", "sandbox-secret"
+_CURRENCY = "EUR"
 _MORNING = time(8)
 """Local time of orders of the past: before the opening at 09:00, and in no zone's clock change."""
 
@@ -45,7 +46,7 @@ class World:
         phone_of: E.164 by the shop's customer id.
         merchant_id_of: the file's customer id by the shop's.
         synthetic: phones that were made up, for want of any in the file.
-        currency: the file's most common currency.
+        currency: the shop's: the most common one of the orders.
     """
 
     shop: ShopState
@@ -57,7 +58,14 @@ class World:
 
 
 def build_world(
-    rows: Sequence[OrderRow], *, as_of: date, opening: datetime, zone: ZoneInfo, token: str, secret: str
+    rows: Sequence[OrderRow],
+    *,
+    as_of: date,
+    opening: datetime,
+    zone: ZoneInfo,
+    token: str,
+    secret: str,
+    currency: str = _CURRENCY,
 ) -> World:
     """The shop as it is at the opening.
 
@@ -71,8 +79,10 @@ def build_world(
         zone: the store's.
         token: what opens the shop's Admin API.
         secret: what signs its webhooks.
+        currency: the shop's, where no order tells.
     """
-    currency = Counter(row.currency for row in rows).most_common(1)[0][0]
+    if rows:
+        currency = Counter(row.currency for row in rows).most_common(1)[0][0]
     shop = ShopState(
         domain=SHOP_DOMAIN, token=token, secret=secret, name="Sandbox shop", time_zone=zone.key, currency=currency
     )

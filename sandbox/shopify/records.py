@@ -34,6 +34,7 @@ class CheckoutRecord:
         phone: as the buyer typed it into the checkout.
         sms_phone: the number given for text messages.
         completed_at: when it became an order.
+        agreed: what it comes to in all, where that is known and the prices of its lines are not.
     """
 
     id: int
@@ -48,10 +49,13 @@ class CheckoutRecord:
     sms_phone: str | None = None
     locale: str | None = None
     completed_at: datetime | None = None
+    agreed: Decimal | None = None
 
     @property
     def total(self) -> Decimal:
         """Major units; the stand-in knows neither taxes nor shipping."""
+        if self.agreed is not None:
+            return self.agreed
         return sum((one.price * one.quantity for one in self.lines), Decimal(0))
 
 

@@ -1,0 +1,387 @@
+"""A simulation's conversations and carts, read from a JSONL file, with the line of whatever cannot be used.
+
+One JSON object a line: either a whole conversation, with everything that customer and merchant said and did in it, or
+a checkout that somebody left. Every line is checked by itself, so that all problems are told in one go. Phone numbers
+and texts are never repeated in a reason.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from models.conversations import LONGEST_COLUMN
+from models.enums import ConsentState, MessageAuthor
+from models.money import Money
+from models.orders_file import BadRow
+from models.suggestions import closest
+
+LONGEST_CONTEXT: Final = 16_384
+"""Longest context of a deal, in characters of its JSON: what the staff API takes."""
+
+_LISTED: Final = 20
+_DEEPEST: Final = 8
+_YEARS: Final = range(2000, 2100)
+_LARGEST_INT: Final = 2**53
+_PHONE: Final = r"^\+[1-9]\d{6,14}$"
+_ID: Final = r"^[!-.0-~]{1,200}$"
+_TOKEN: Final = r"^[!-~]{1,128}$"  # noqa: S105 - a checkout's
+_LANGUAGE: Final = r"^[a-z]{2,3}(_[A-Z]{2})?$"
+_CURRENCY: Final = r"^[A-Z]{3}$"
+
+
+def _no_number(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise ValueError("a moment is written as text, such as 2026-03-02T10:15:00+01:00")  # noqa: TRY004 - pydantic's
+    return value
+
+
+def _of_our_time(at: datetime) -> datetime:
+    if at.year not in _YEARS:
+        raise ValueError(f"the year must be between {_YEARS.start} and {_YEARS.stop - 1}")
+    return at.astimezone(UTC)
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("the text holds the character U+0000, which no database keeps")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds half a character") from None
+    return text
+
+
+def _plain(value: Any, depth: int = 0) -> None:
+    if depth > _DEEPEST:
+        raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+    match value:
+        case dict():
+            for key, inner in value.items():
+                _storable(key)
+                _plain(inner, depth + 1)
+        case list():
+            for inner in value:
+                _plain(inner, depth + 1)
+        case str():
+            _storable(value)
+        case bool():
+            pass
+        case int() if abs(value) > _LARGEST_INT:
+            raise ValueError("a number in it is too large; write it as text")
+        case float() if not math.isfinite(value):
+            raise ValueError("a number in it is too large")
+        case _:
+            pass
+
+
+def _fits(context: dict[str, Any]) -> dict[str, Any]:
+    _plain(context)
+    if len(repr(context)) > LONGEST_CONTEXT:
+        raise ValueError(f"it is longer than {LONGEST_CONTEXT} characters")
+    return context
+
+
+_Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_of_our_time)]
+_Text = Annotated[str, AfterValidator(_storable)]
+_Name = Annotated[_Text, Field(min_length=1, max_length=200)]
+_Column = Annotated[_Text, Field(min_length=1, max_length=LONGEST_COLUMN)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FileMessage(_Strict):
+    """One message of a conversation; `author` says who of our side wrote it."""
+
+    id: Annotated[_Text, Field(min_length=1, max_length=200)]
+    direction: Literal["in", "out"]
+    author: MessageAuthor = MessageAuthor.AGENT
+    at: _Moment
+    text: Annotated[_Text, Field(min_length=1, max_length=4096)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whose(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        if data.get("direction") == "in":
+            if data.get("author", MessageAuthor.CUSTOMER) != MessageAuthor.CUSTOMER:
+                raise ValueError("a message with direction in is the customer's; author goes with direction out")
+            return {**data, "author": MessageAuthor.CUSTOMER}
+        if data.get("author", MessageAuthor.AGENT) not in {MessageAuthor.AGENT, MessageAuthor.BOT}:
+            raise ValueError("author is agent or bot; what journeys write is not in the file")
+        return data
+
+
+class FileMove(_Strict):
+    """The conversation's card was put into another column; None takes it off the board."""
+
+    at: _Moment
+    column: _Column | None
+
+
+class FileMoment(_Strict):
+    """A conversation was closed, or opened again."""
+
+    at: _Moment
+
+
+class Conversation(_Strict):
+    """One conversation, whole.
+
+    Attributes:
+        conversation: the chat tool's own id of it.
+        phone: the customer's, E.164.
+        language: the customer's, as WhatsApp writes it (`pt_BR`).
+        column: the board's column at the first message; `moves` change it.
+        context: what the chat tool knows of the deal.
+        consent: to marketing over WhatsApp, as the shop knows it.
+    """
+
+    conversation: Annotated[str, Field(pattern=_ID)]
+    phone: Annotated[str, Field(pattern=_PHONE)]
+    name: _Name | None = None
+    language: Annotated[str, Field(pattern=_LANGUAGE)] | None = None
+    column: _Column | None = None
+    context: Annotated[dict[str, Any], AfterValidator(_fits)] = Field(default_factory=dict)
+    consent: ConsentState = ConsentState.NEVER_SUBSCRIBED
+    messages: tuple[FileMessage, ...] = Field(min_length=1)
+    moves: tuple[FileMove, ...] = ()
+    closes: tuple[FileMoment, ...] = ()
+    reopens: tuple[FileMoment, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_message_once(self) -> Self:
+        ids = [one.id for one in self.messages]
+        if len(set(ids)) < len(ids):
+            raise ValueError("two of its messages have the same id")
+        return self
+
+    @property
+    def first_at(self) -> datetime:
+        """Its first event."""
+        events: tuple[FileMessage | FileMove | FileMoment, ...] = (
+            *self.messages,
+            *self.moves,
+            *self.closes,
+            *self.reopens,
+        )
+        return min(one.at for one in events)
+
+
+class FileItem(_Strict):
+    """One line of a cart."""
+
+    title: _Name
+    quantity: int = Field(default=1, ge=1, le=1_000_000)
+
+
+class Cart(_Strict):
+    """A checkout that somebody began, and when they completed it, if they did.
+
+    Attributes:
+        checkout: the shop's token of it.
+        at: when the customer last touched it.
+        total: major units of the currency.
+        completed_at: when it became an order by itself; None leaves it to the journey.
+        consent: to marketing over WhatsApp, as the shop knows it.
+    """
+
+    checkout: Annotated[str, Field(pattern=_TOKEN)]
+    phone: Annotated[str, Field(pattern=_PHONE)]
+    name: _Name | None = None
+    language: Annotated[str, Field(pattern=_LANGUAGE)] | None = None
+    at: _Moment
+    items: tuple[FileItem, ...] = Field(min_length=1, max_length=100)
+    total: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=3)]
+    currency: Annotated[str, Field(pattern=_CURRENCY)]
+    completed_at: _Moment | None = None
+    consent: ConsentState = ConsentState.SUBSCRIBED
+
+    @model_validator(mode="after")
+    def _completed_later(self) -> Self:
+        if self.completed_at is not None and self.completed_at < self.at:
+            raise ValueError("completed_at is before at")
+        return self
+
+    @property
+    def money(self) -> Money:
+        """What it comes to."""
+        return Money.of(self.total, self.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationsFile:
+    """What a file holds, in its own order."""
+
+    conversations: tuple[Conversation, ...]
+    carts: tuple[Cart, ...]
+    bad_rows: tuple[BadRow, ...] = ()
+
+    @property
+    def first_at(self) -> datetime:
+        """The first event of all."""
+        return min([*(one.first_at for one in self.conversations), *(cart.at for cart in self.carts)])
+
+
+class ConversationsFileError(Exception):
+    """The file cannot be used.
+
+    Attributes:
+        bad_rows: every problem with its line; empty when the file as a whole is to blame.
+    """
+
+    def __init__(self, text: str, bad_rows: tuple[BadRow, ...] = ()) -> None:
+        super().__init__(text)
+        self.bad_rows = bad_rows
+
+
+def read_conversations(path: Path, *, skip_bad_rows: bool) -> ConversationsFile:
+    """Reads a JSONL file of conversations and carts: UTF-8, one object a line, blank lines left out.
+
+    Args:
+        path: the file.
+        skip_bad_rows: go on without the lines that cannot be used, and list them in the answer.
+
+    Raises:
+        ConversationsFileError: the file cannot be read, is not UTF-8, holds nothing that can be used; or has bad
+            lines that are not to be skipped.
+    """
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        raise ConversationsFileError(f"{path.name} cannot be read: {error.strerror}") from None
+    reader = _Reader()
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            reader.take(number, line)
+    found = reader.found()
+    if found.bad_rows and not (skip_bad_rows and (found.conversations or found.carts)):
+        raise ConversationsFileError(_told(path.name, found.bad_rows), found.bad_rows)
+    if not found.conversations and not found.carts:
+        raise ConversationsFileError(f"{path.name} holds neither a conversation nor a checkout")
+    return found
+
+
+class _Reader:
+    """Takes the lines one by one."""
+
+    def __init__(self) -> None:
+        self._conversations: list[Conversation] = []
+        self._carts: list[Cart] = []
+        self._bad: list[BadRow] = []
+        self._seen: dict[tuple[str, str], int] = {}
+
+    def take(self, number: int, line: bytes) -> None:
+        """Read one line, and note what is wrong with it."""
+        try:
+            one = _parse(line)
+        except _BadLineError as error:
+            self._bad += [BadRow(number, reason) for reason in error.reasons]
+            return
+        key = ("conversation", one.conversation) if isinstance(one, Conversation) else ("checkout", one.checkout)
+        if (seen := self._seen.setdefault(key, number)) != number:
+            self._bad.append(BadRow(number, f"the {key[0]} {key[1]} stands in line {seen} already"))
+        elif isinstance(one, Conversation):
+            self._conversations.append(one)
+        else:
+            self._carts.append(one)
+
+    def found(self) -> ConversationsFile:
+        """Everything that was taken."""
+        return ConversationsFile(tuple(self._conversations), tuple(self._carts), tuple(self._bad))
+
+
+class _BadLineError(Exception):
+    """Carries a line's problems to the loop."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons)
+        self.reasons = reasons
+
+
+def _parse(line: bytes) -> Conversation | Cart:
+    try:
+        data = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError:
+        raise _BadLineError("the line is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _BadLineError(f"the line is no JSON ({error.msg}, character {error.colno})") from None
+    except (ValueError, RecursionError):
+        raise _BadLineError("the line is no JSON that can be used") from None
+    if not isinstance(data, dict):
+        raise _BadLineError("the line is no JSON object")
+    kinds = [kind for kind in (Conversation, Cart) if next(iter(kind.model_fields)) in data]
+    if len(kinds) != 1:
+        raise _BadLineError("a line is a conversation or a checkout: it has exactly one of these two keys")
+    form = kinds[0]
+    try:
+        return form.model_validate(data)
+    except ValidationError as error:
+        raise _BadLineError(*(_reason(one["loc"], one["type"], one, form) for one in error.errors())) from None
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(word)
+
+
+def _reason(loc: tuple[int | str, ...], kind: str, error: Any, form: type[BaseModel]) -> str:
+    """One problem in plain words, without the value that it is about."""
+    where = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
+    match kind:
+        case "missing":
+            return f"{where} is missing"
+        case "extra_forbidden":
+            keys = form.model_fields if len(loc) == 1 else _INNER.get(str(loc[0]), form).model_fields
+            return f"{where} is unknown{closest(str(loc[-1]), keys)}"
+        case "string_pattern_mismatch":
+            return f"{where}: {_SHAPES[str(loc[-1])]}"
+        case "value_error":
+            text = str(error["ctx"]["error"])
+            return f"{where}: {text}" if where else text
+        case "enum" | "literal_error":
+            return f"{where} must be {error['ctx']['expected']}"
+        case _ if kind.startswith(("datetime", "timezone")):
+            return f"{where} is no moment with its offset, such as 2026-03-02T10:15:00+01:00"
+        case _:
+            return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+_INNER: Final[dict[str, type[BaseModel]]] = {
+    "messages": FileMessage,
+    "moves": FileMove,
+    "closes": FileMoment,
+    "reopens": FileMoment,
+    "items": FileItem,
+}
+_SHAPES: Final = {
+    "conversation": "an id is 1 to 200 printable characters without blanks and slashes",
+    "checkout": "a token is 1 to 128 printable characters without blanks",
+    "phone": "an international number begins with + and the country's code, without blanks",
+    "language": "a language is written as WhatsApp does, such as en, es or pt_BR",
+    "currency": "a currency is three capital letters, such as EUR",
+}
+
+
+def _told(name: str, bad_rows: tuple[BadRow, ...]) -> str:
+    lines = len({bad.line for bad in bad_rows})
+    head = f"{name}: {lines} line{'s' * (lines > 1)} cannot be used"
+    listed = [f"  line {bad.line}: {bad.reason}" for bad in bad_rows[:_LISTED]]
+    more = [f"  and {len(bad_rows) - _LISTED} more"] if len(bad_rows) > _LISTED else []
+    return "\n".join([head, *listed, *more])
