@@ -10,8 +10,10 @@ from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.acquaintance import get_acquainted
 from activities.services import Services
 from models.enums import JourneyState, LeftOut
+from models.journey import AbandonedCart
 from models.orchestration import WatchFound
 from models.tables import WatchAnswer
 from policies.calendar import local_date, next_opening, start_of_local_day
@@ -86,7 +88,10 @@ class WatchScene:
         failed = first_failure(results)
         if failed is None or failed.reason is None:
             return None
-        again_at = ask_again_at(failed.reason, asked.who.candidate, self.scope.definition)
+        if failed.reason in _TIMES:
+            again_at = asked.at  # the customer's clock is another one than the page was read with
+        else:
+            again_at = ask_again_at(failed.reason, asked.who.candidate, self.scope.definition)
         if again_at is not None and again_at <= now:
             again_at = now + _SOON
         return Outcome(asked, failed.reason.value, failed.seen, failed.threshold, again_at)
@@ -139,8 +144,17 @@ class Looking:
         for _ in range(_PAGES):
             # The look is a read, so that a watch with nothing to do never asks for SQLite's one write lock.
             async with self._services.database.read() as session:
-                if not await self._due(session, await self._scene(session, journey_id), now=now):
-                    break
+                scene = await self._scene(session, journey_id)
+                waiting = await self._due(session, scene, now=now)
+            if scene is None or not waiting:
+                break
+            await get_acquainted(
+                self._services,
+                scene.parts,
+                [one.customer_id for one in waiting],
+                needs_consent=isinstance(scene.scope.definition, AbandonedCart),
+                now=now,
+            )
             async with self._services.database.write() as session:
                 # The journey cannot be stopped before the transaction ends.
                 await journey_of(session, journey_id, lock=True)

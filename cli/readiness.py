@@ -79,7 +79,10 @@ async def coupon_problem(shopify: "ShopifyClient", access: "ShopAccess", definit
 def model_warning(definition: JourneyDefinition, *, has_model: bool) -> str | None:
     """What happens to messages that a model should write when there is none."""
     if not has_model and any(stage.message.ai is not None for stage in definition.stages):
-        return "no language model is configured (REKINDLE_LLM_API_KEY), so `ai` messages are sent as their fallback"
+        return (
+            "this terminal knows of no language model (REKINDLE_LLM_API_KEY); where the worker knows of none either, "
+            "`ai` messages go as their fallback, and those without one are skipped"
+        )
     return None
 
 

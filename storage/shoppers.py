@@ -4,7 +4,7 @@ The shop names people by its own number, WhatsApp by their phone. Whoever comes 
 is the person with that phone whom the shop had not named so far.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from policies.phone_forms import same_line
 from storage.customers import release_phone
 from storage.ingest import insert_new, lock_customers
 from storage.merging import merge_customers
+from storage.opt_outs import facts_changed
 from storage.stores import required_id
 
 
@@ -34,6 +35,21 @@ class Shopper:
     def nameless(self) -> "Shopper":
         """The same by number and phone alone, for those who must not be given a name back."""
         return Shopper(self.store_id, self.external_id, self.phone)
+
+
+async def unacquainted(session: AsyncSession, customer_ids: Iterable[int]) -> list[Customer]:
+    """Those of the customers of whom the shop has told nothing yet: neither their consent nor anything else."""
+    return list(
+        await session.exec(
+            select(Customer).where(
+                col(Customer.id).in_(sorted(set(customer_ids))),
+                col(Customer.consent_at).is_(None),
+                col(Customer.last_order_at).is_(None),
+                col(Customer.erased_at).is_(None),
+                col(Customer.merged_into_id).is_(None),
+            )
+        )
+    )
 
 
 async def find_shopper(session: AsyncSession, who: Shopper) -> Customer | None:
@@ -73,6 +89,8 @@ async def meet_shopper(session: AsyncSession, who: Shopper, *, now: datetime, st
     if customer.external_id is None and who.external_id is not None:
         # Met on WhatsApp before the shop told us who it is.
         customer.external_id = who.external_id
+        # It may be told now of what they said before.
+        await facts_changed(session, customer, now=now)
     if customer.phone is None and who.phone is not None:
         await take_phone(session, customer, who.phone, holder, now=now)
     customer.first_name = customer.first_name or who.first_name
