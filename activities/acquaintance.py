@@ -57,7 +57,7 @@ async def get_acquainted(
         for person in told:
             # Whoever wrote to us before the shop named them is this one, also where the shop's row stands already.
             await meet_shopper(session, Shopper(parts.id, person.external_id, person.phone), now=now)
-        await upsert_people(session, parts.id, told)
+        await upsert_people(session, parts.id, told, now=now)
 
 
 async def _ask(services: Services, parts: StoreParts, strangers: Iterable[Customer]) -> list[ShopCustomer]:

@@ -44,7 +44,7 @@ class AudienceActivities:
     @activity.defn
     async def select_page(self, ask: SelectPage) -> SelectedPage:
         """Consider one page of the shop's lapsed customers."""
-        considered, cursor = await self._selection.select_page(ask.launch_id, ask.cursor)
+        considered, cursor = await self._selection.select_page(ask.launch_id, ask.cursor, now=started_at())
         return SelectedPage(considered=considered, cursor=cursor)
 
     @activity.defn

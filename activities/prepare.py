@@ -45,9 +45,10 @@ class PrepareActivities:
         now = started_at()
         async with self._services.database.read() as session:
             facts = await enrollment_facts(session, ask.enrollment_id)
+            subject = await subject_of(session, facts.enrollment)
             needs_coupon = await _needs_coupon(session, facts, ask.stage)
         try:
-            orders = await purchases_of(self._services, facts)
+            orders = await purchases_of(self._services, facts, subject)
             coupon = await coupon_for(self._services, facts, now=now) if needs_coupon else None
         except ProviderError as error:
             if is_closed_door(error):

@@ -5,12 +5,14 @@ from models.money import Money
 from providers.shopify.records import ShopOrder
 from storage.enrollments import EnrollmentFacts
 from storage.orders import OrderFacts
+from storage.subjects import NO_SUBJECT, Subject
 
 
-async def purchases_of(services: Services, facts: EnrollmentFacts) -> list[OrderFacts]:
+async def purchases_of(services: Services, facts: EnrollmentFacts, subject: Subject = NO_SUBJECT) -> list[OrderFacts]:
     """The customer's orders since the enrollment's selection, as the shop has them now.
 
-    A customer who is not the shop's (met on WhatsApp only) has none that the shop could know.
+    Of somebody who left a cart since they left it: they may have paid in the time before they entered, and the shop's
+    webhook been lost. A customer who is not the shop's (met on WhatsApp only) has none that the shop could know.
 
     Raises:
         ProviderError: the shop could not be asked.
@@ -18,9 +20,10 @@ async def purchases_of(services: Services, facts: EnrollmentFacts) -> list[Order
     external_id = facts.customer.external_id
     if external_id is None or not external_id.isdigit():
         return []
-    orders = await services.shopify.purchases_since(
-        services.shop_access(facts.shop), int(external_id), facts.enrollment.selected_at
-    )
+    since = facts.enrollment.selected_at
+    if subject.checkout is not None and subject.checkout.idle_since is not None:
+        since = min(since, subject.checkout.idle_since)
+    orders = await services.shopify.purchases_since(services.shop_access(facts.shop), int(external_id), since)
     return [order_facts(order) for order in orders]
 
 

@@ -109,7 +109,7 @@ class Selection:
         async with self._services.database.read() as session:
             return (await launches.get_launch(session, launch_id)).state
 
-    async def select_page(self, launch_id: int, cursor: str | None) -> tuple[int, str | None]:
+    async def select_page(self, launch_id: int, cursor: str | None, *, now: datetime) -> tuple[int, str | None]:
         """Consider one page of the shop's lapsed customers.
 
         Returns:
@@ -137,7 +137,9 @@ class Selection:
             raise to_application_error(error) from None
         region = scene.parts.store.default_region
         async with self._services.database.write() as session:
-            customers = await upsert_people(session, scene.parts.id, [person_of(person, region) for person in people])
+            customers = await upsert_people(
+                session, scene.parts.id, [person_of(person, region) for person in people], now=now
+            )
             await launches.add_candidates(session, launch_id, [required_id(one.id) for one in customers])
             launch = await launches.get_launch(session, launch_id)
             launch.considered += len(customers)
@@ -265,7 +267,7 @@ class Selection:
             raise to_application_error(error) from None
         async with self._services.database.write() as session:
             region = scene.parts.store.default_region
-            await upsert_people(session, scene.parts.id, [person_of(person, region) for person in fresh])
+            await upsert_people(session, scene.parts.id, [person_of(person, region) for person in fresh], now=now)
             by_launch: dict[int, list[int]] = {}
             for one in await self._due(session, journey_id, now=now):
                 by_launch.setdefault(one.launch_id, []).append(one.customer_id)

@@ -28,6 +28,7 @@ from models.enums import (
     SkipReason,
     TemplateStatus,
 )
+from models.journey import FollowUp
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
 from models.tables import Number, Send
 from models.verdicts import Exit, Hold, Proceed, SkipStage
@@ -234,7 +235,9 @@ def _claim_facts(scene: StageFacts, send: Send, message: Outgoing, *, now: datet
     rules = facts.definition.sending
     moments = [send.checked_at] if rules.approval == "required" else [send.checked_at, send.drafted_at]
     oldest = min((moment for moment in moments if moment is not None), default=None)
-    smart = rules.smart_sending_days
+    # A follow-up's free text is part of a conversation that the customer has opened, and no marketing.
+    is_reply = isinstance(facts.definition, FollowUp) and not message.uses_template
+    smart = 0 if is_reply else rules.smart_sending_days
     return ClaimFacts(
         at=now,
         journey_state=facts.journey.state,

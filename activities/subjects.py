@@ -43,9 +43,11 @@ async def _follow_up(
     if conversation.silent_since is None:
         # The customer spoke last, whatever else was heard: a follow-up would talk past them.
         return _exit(ExitReason.CUSTOMER_REPLIED, conversation.last_spoken_at or now)
-    if await sent_in_a_row(session, facts.enrollment, facts.customer) >= definition.message_count:
+    enrollment = facts.enrollment
+    sent = await sent_in_a_row(session, enrollment.journey_id, [enrollment.customer_id])
+    if sent.get(enrollment.customer_id, 0) >= definition.message_count:
         return _exit(ExitReason.COMPLETED, now)
-    spoke_at = await own_word_since(session, facts.enrollment, conversation, ask.stage) if not ask.at_once else None
+    spoke_at = await own_word_since(session, enrollment, conversation, ask.stage) if not ask.at_once else None
     due_at = restarted_due(definition, ask.stage, spoke_at, facts.where, now=now) if spoke_at is not None else None
     return restart_stage(session, facts, ask.stage, due_at, now=now) if due_at is not None else None
 

@@ -1,4 +1,4 @@
-"""A store's upkeep: orders that no webhook told, consents that the shop must hear of, erasures, and old records.
+"""A store's upkeep: orders that no webhook told, consents for the shop, erasures, lost watches, old records.
 
 One activity does a page of each, on the shop's own queue; whatever is left is asked for again at once. Everything is
 written in the same way as if a webhook had brought it, so reading an order twice changes nothing.
@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.errors import is_closed_door, to_application_error
 from activities.services import Services, started_at
 from activities.shop_orders import order_piece
+from activities.watch import ensure_watches
 from models.orchestration import UpkeepReport, UpkeepRound
 from providers.errors import NotSent, ProviderError, Rejected, Throttled
 from providers.shopify.records import OrderUpdate
@@ -54,6 +55,7 @@ class UpkeepActivities:
         consents, more = await self._tell_consents(parts, now=now)
         orders = pruned = 0
         if ask.full:
+            await ensure_watches(self._services, parts.id)
             orders = await self._reconcile(parts, now=now)
             pruned = await self._prune(now=now)
         async with self._services.database.read() as session:

@@ -156,8 +156,8 @@ class Looking:
                 now=now,
             )
             async with self._services.database.write() as session:
-                # The journey cannot be stopped before the transaction ends.
-                await journey_of(session, journey_id, lock=True)
+                # The journey cannot be stopped before the transaction ends, nor another look fill the day.
+                await journey_of(session, journey_id, alone=True)
                 scene = await self._scene(session, journey_id)
                 page = await self._due(session, scene, now=now)
                 if scene is None or not page:

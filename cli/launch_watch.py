@@ -214,8 +214,9 @@ async def _begin(
 ) -> tuple[int, int]:
     """Publish, activate and start the watch; the journey's id and the version's number."""
     async with services.database.write() as session:
-        # Two launches at once must not both find the column free.
-        await session.exec(select(Store.id).where(col(Store.id) == parts.id).with_for_update())
+        # Two launches at once must not both find the column free. A key share stays free for those who write rows of
+        # the store: a webhook that holds the watches' rows would wait for us, and we for it.
+        await session.exec(select(Store.id).where(col(Store.id) == parts.id).with_for_update(key_share=True))
         await _check_column(session, parts.id, definition)
         journey, version = await publish(session, parts.id, definition, now=now)
         check_name(journey, definition)

@@ -25,6 +25,7 @@ class Candidate(BaseModel):
     Attributes:
         customer_id: the customer's row.
         phone: E.164; None when there is none.
+        has_user_id: WhatsApp knows the customer by a business-scoped user id, which a message can go to as well.
         synthetic: the number was made up for a simulation.
         consent: consent to marketing over WhatsApp.
         opted_out: the customer asked us, or WhatsApp, to stop.
@@ -47,6 +48,7 @@ class Candidate(BaseModel):
 
     customer_id: int
     phone: str | None = None
+    has_user_id: bool = False
     synthetic: bool = False
     consent: ConsentState = ConsentState.NEVER_SUBSCRIBED
     opted_out: bool = False
@@ -127,13 +129,20 @@ def rule_result(reason: LeftOut, *, passed: bool, seen: str, threshold: str) -> 
     )
 
 
-def reachability(candidate: Candidate, consent: ConsentRule, *, template_needed: bool) -> Iterator[RuleResult]:
+def _without_phone(candidate: Candidate) -> str:
+    return "known by WhatsApp's user id alone" if candidate.has_user_id else "no phone number"
+
+
+def reachability(
+    candidate: Candidate, consent: ConsentRule, *, template_needed: bool, by_user_id: bool = False
+) -> Iterator[RuleResult]:
     """May this person be written to at all?
 
     Args:
         candidate: the customer.
         consent: whose consent is enough.
         template_needed: whether nothing but a template could go, which WhatsApp does not deliver to US numbers.
+        by_user_id: whether somebody who hides the phone may be written to by WhatsApp's user id: in a chat they can.
     """
     yield rule_result(
         LeftOut.ERASED,
@@ -143,9 +152,9 @@ def reachability(candidate: Candidate, consent: ConsentRule, *, template_needed:
     )
     yield rule_result(
         LeftOut.NO_PHONE,
-        passed=candidate.phone is not None,
-        seen=mask_phone(candidate.phone) if candidate.phone else "no phone number",
-        threshold="a phone number",
+        passed=candidate.phone is not None or (by_user_id and candidate.has_user_id),
+        seen=mask_phone(candidate.phone) if candidate.phone else _without_phone(candidate),
+        threshold="a phone number, or WhatsApp's user id" if by_user_id else "a phone number",
     )
     stops = [
         text
@@ -221,9 +230,20 @@ def _last_order_total(candidate: Candidate, definition: WinBack, currency: str |
     )
 
 
-def frequency(candidate: Candidate, definition: JourneyDefinition, now: datetime) -> Iterator[RuleResult]:
-    """Has this person bought, or heard from us, too recently?"""
+def frequency(
+    candidate: Candidate, definition: JourneyDefinition, now: datetime, *, is_reply: bool = False
+) -> Iterator[RuleResult]:
+    """Has this person bought, or heard from us, too recently?
+
+    Args:
+        candidate: the customer.
+        definition: the journey.
+        now: the moment of the decision.
+        is_reply: whether free text can go into a conversation that the customer has opened, of which smart sending
+            takes no notice.
+    """
     sending = definition.sending
+    smart_days = 0 if is_reply else sending.smart_sending_days
     ordered = [at for at in (candidate.last_any_order_at, candidate.last_order_at) if at is not None]
     last_order = max(ordered) if ordered else None
     yield rule_result(
@@ -234,9 +254,10 @@ def frequency(candidate: Candidate, definition: JourneyDefinition, now: datetime
     )
     yield rule_result(
         LeftOut.SMART_SENDING,
-        passed=not within_days(candidate.last_marketing_at, now, sending.smart_sending_days),
+        passed=not within_days(candidate.last_marketing_at, now, smart_days),
         seen=ago(candidate.last_marketing_at, now, "marketing message of another journey"),
-        threshold=_rest(sending.smart_sending_days, "marketing message of another journey"),
+        threshold=_rest(smart_days, "marketing message of another journey")
+        + (" inside the 24-hour window" if sending.smart_sending_days and is_reply else ""),
     )
 
 

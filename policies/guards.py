@@ -51,7 +51,7 @@ class ClaimFacts:
         hours: the journey's sending hours.
         zone: the zone in which they count for this customer.
         check_age: the age of the older of the purchase check and the draft.
-        smart_sending_days: the journey's rule, 0 for off.
+        smart_sending_days: the journey's rule, 0 for off and for a follow-up's free text.
         last_other_marketing_at: the latest marketing message of another journey.
         recent_order_days: the journey's rule, 0 for off.
         last_order_at: the latest order.

@@ -38,6 +38,11 @@ STOP_WORDS = frozenset(_plain(word) for words in _WORDS.values() for word in wor
 _LONGEST = 200
 
 
+def is_usable(word: str) -> bool:
+    """Whether a store may add it: some message must be able to be this word."""
+    return len(word) <= _LONGEST and bool(_plain(word))
+
+
 def is_stop(text: str | None, own: tuple[str, ...] = ()) -> bool:
     """Whether a message, or what a tapped button sends, is nothing but a stop word.
 

@@ -74,7 +74,7 @@ def evaluate_follow_up(
         _closed(silence, definition),
         _silence(silence, definition, now),
         _only_new(silence, "silence"),
-        *frequency(candidate, definition, now),
+        *frequency(candidate, definition, now, is_reply=not _template_needed(candidate, definition, now)),
         _times(candidate, silence, definition),
         in_other_journey(candidate, definition),
     ]
@@ -104,7 +104,14 @@ def _reachability(candidate: Candidate, definition: FollowUp | AbandonedCart, no
             consent = definition.conversations.consent
         case AbandonedCart():
             consent = definition.cart.consent
-    return reachability(candidate, consent, template_needed=not service_window_open(candidate.last_inbound_at, now))
+    needed = _template_needed(candidate, definition, now)
+    return reachability(candidate, consent, template_needed=needed, by_user_id=True)
+
+
+def _template_needed(candidate: Candidate, definition: FollowUp | AbandonedCart, now: datetime) -> bool:
+    """Whether nothing but a template could go: the window is closed, or no message has words of its own."""
+    has_text = any(stage.message.text is not None or stage.message.ai is not None for stage in definition.stages)
+    return not (has_text and service_window_open(candidate.last_inbound_at, now))
 
 
 def _column(silence: Silence | None, definition: FollowUp) -> RuleResult:

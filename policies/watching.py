@@ -6,6 +6,7 @@ have no fixed length, so what may be due is first bounded (`latest_start`) and t
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import assert_never
 
 from models.enums import LeftOut
@@ -19,6 +20,8 @@ _MOST_SPACING = timedelta(minutes=10)
 _LOOKS_PER_DELAY = 12
 _CLOCK_CHANGE = timedelta(hours=3)
 _SHORTEST_MONTHS = timedelta(days=3)
+_opening = lru_cache(maxsize=256)(next_opening)
+"""A look at night asks the same of everybody who waits for the morning, thousands of times."""
 
 
 def long_enough_at(definition: FollowUp | AbandonedCart, since: datetime, where: Whereabouts) -> datetime:
@@ -41,7 +44,7 @@ def entry_moment(
         not_before: the answer is never earlier, and open then.
     """
     at = max(long_enough_at(definition, since, where), not_before)
-    return next_opening(at, sending_hours(definition.sending), zone_at(definition, where, at))
+    return _opening(at, sending_hours(definition.sending), zone_at(definition, where, at))
 
 
 def latest_start(span: Span, now: datetime) -> datetime:

@@ -1,15 +1,15 @@
 """Entering a journey: what the rules look at, and the one transaction that opens an enrollment."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func
-from sqlmodel import and_, col, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, EventKind, ExitReason, SendState
+from models.enums import ConsentState, EnrollmentState, EventKind, ExitReason, SendState
 from models.journey import JourneyDefinition
 from models.money import Money
 from models.tables import (
@@ -119,7 +119,7 @@ async def considered(
                     synthetic=customer.phone_synthetic,
                     consent=customer.consent,
                     opted_out=customer.opted_out_at is not None,
-                    suppressed=hashes.get(customer.id) in listed,
+                    suppressed=_is_suppressed(customer, hashes, listed),
                     erased=customer.erased_at is not None,
                     last_order_at=customer.last_order_at,
                     last_order_total=_last_total(customer),
@@ -136,6 +136,16 @@ async def considered(
             )
         )
     return found
+
+
+def _is_suppressed(customer: Customer, hashes: Mapping[int | None, str], listed: Mapping[str, datetime | None]) -> bool:
+    """Whether the phone is on the suppression list and no consent has lifted it since."""
+    hashed = hashes.get(customer.id)
+    if hashed is None or hashed not in listed:
+        return False
+    since = listed[hashed]
+    consents = customer.consent is ConsentState.SUBSCRIBED and customer.consent_at is not None
+    return since is None or not consents or customer.consent_at <= since
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +223,7 @@ async def enroll(
     customer, entry_key = who.customer, who.entry_key or ""
     customer_id = required_id(customer.id)
     new_id = enrollment_id(entry.store.slug, entry.journey.name, customer.external_id or f"#{customer_id}", entry_key)
-    if await session.get(Enrollment, new_id) is not None:
+    if await _has_entered(session, new_id, entry.journey, customer_id, entry_key):
         return None
     await _clear_slot(session, customer, entry.journey, new_id, now=now)
     where = Whereabouts(customer.time_zone, customer.phone, entry.store.time_zone)
@@ -238,6 +248,17 @@ async def enroll(
     session.add(enrollment)
     await session.flush()
     return enrollment
+
+
+async def _has_entered(session: AsyncSession, new_id: str, journey: Journey, customer_id: int, entry_key: str) -> bool:
+    """Whether this entry was made before, also under the id of a time when the shop's id of them was not known yet."""
+    same = and_(
+        col(Enrollment.journey_id) == required_id(journey.id),
+        col(Enrollment.customer_id) == customer_id,
+        col(Enrollment.entry_key) == entry_key,
+    )
+    query = select(Enrollment.id).where(or_(col(Enrollment.id) == new_id, same)).limit(1)
+    return (await session.exec(query)).first() is not None
 
 
 async def _clear_slot(

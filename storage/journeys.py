@@ -40,14 +40,20 @@ async def find_journey(session: AsyncSession, store_id: int, name: str) -> Journ
     return journey
 
 
-async def journey_of(session: AsyncSession, journey_id: int, *, lock: bool = False) -> Journey:
+async def journey_of(session: AsyncSession, journey_id: int, *, lock: bool = False, alone: bool = False) -> Journey:
     """The journey with that id; with `lock` nobody changes it before the transaction ends, others may read it too.
+
+    With `alone` nobody else who asks so holds it at the same time: whoever counts entrants against the day's number.
 
     Raises:
         UnknownJourneyError: there is none.
     """
     query = select(Journey).where(Journey.id == journey_id).execution_options(populate_existing=True)
-    journey = (await session.exec(query.with_for_update(read=True) if lock else query)).first()
+    if alone:
+        query = query.with_for_update(key_share=True)
+    elif lock:
+        query = query.with_for_update(read=True)
+    journey = (await session.exec(query)).first()
     if journey is None:
         msg = f"there is no journey with the id {journey_id}"
         raise UnknownJourneyError(msg)
@@ -60,7 +66,9 @@ async def publish(
     """The journey's version with exactly this definition: the latest one if nothing changed, else a new one."""
     journey = (
         await session.exec(
-            select(Journey).where(Journey.store_id == store_id, Journey.name == definition.name).with_for_update()
+            select(Journey)
+            .where(Journey.store_id == store_id, Journey.name == definition.name)
+            .with_for_update(key_share=True)  # rows that only name the journey go on being written
         )
     ).first()
     if journey is None:

@@ -3,11 +3,12 @@
 A win-back has neither and pays no statement for it.
 """
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -62,13 +63,20 @@ async def own_word_since(
     return spoke_at if settled_at is None or spoke_at > settled_at else None
 
 
-async def sent_in_a_row(session: AsyncSession, enrollment: Enrollment, customer: Customer) -> int:
-    """How many messages of the enrollment's journey the customer has got since they last wrote."""
-    accepted = select(func.count(col(Send.id))).where(
-        Send.customer_id == enrollment.customer_id,
-        Send.journey_id == enrollment.journey_id,
-        Send.state == SendState.ACCEPTED,
+async def sent_in_a_row(session: AsyncSession, journey_id: int, customer_ids: Collection[int]) -> dict[int, int]:
+    """How many messages of the journey each of the customers has got since they last wrote."""
+    accepted = await session.exec(
+        select(Send.customer_id, Send.settled_at, Customer.last_inbound_at)
+        .join(Customer, col(Customer.id) == Send.customer_id)
+        .where(
+            col(Send.customer_id).in_(customer_ids),
+            Send.journey_id == journey_id,
+            Send.state == SendState.ACCEPTED,
+        )
     )
-    if customer.last_inbound_at is not None:
-        accepted = accepted.where(col(Send.settled_at) >= customer.last_inbound_at + _TICK)
-    return (await session.exec(accepted)).one()
+    counts: Counter[int] = Counter(
+        customer_id
+        for customer_id, settled_at, wrote_at in accepted
+        if wrote_at is None or (settled_at is not None and settled_at >= wrote_at + _TICK)
+    )
+    return dict(counts)

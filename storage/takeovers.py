@@ -11,6 +11,7 @@ from models.tables import Customer, Enrollment, ExternalJourney, Journey
 from storage.enrollments import open_enrollment
 from storage.events import record_event
 from storage.stores import required_id
+from storage.watches import ask_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,12 @@ async def report_external(
         )
     elif row.until <= now:
         row.entered_at = now
+    less = until < row.until or priority < row.priority
     row.priority, row.until = priority, until
     session.add(row)
     await session.flush()
+    if less:
+        await ask_again(session, customer_id, now=now)
     running = await open_enrollment(session, customer_id)
     if running is None or running.state is EnrollmentState.CONTROL:
         return Reported(None, None)
@@ -68,6 +72,7 @@ async def end_external(session: AsyncSession, customer: Customer, *, name: str, 
     row.until = now
     session.add(row)
     await session.flush()
+    await ask_again(session, required_id(customer.id), now=now)
     return True
 
 

@@ -1,22 +1,20 @@
 """What the rules look at in a customer's conversation or cart, and the customer with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlmodel import col, or_, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import SendState
 from models.journey import AbandonedCart, FollowUp
 from models.money import Money
-from models.tables import Checkout, Conversation, Customer, Enrollment, Send
+from models.tables import Checkout, Conversation, Enrollment
 from policies.eligibility import RuleResult
 from policies.watch_rules import OpenCart, Silence, evaluate_cart, evaluate_follow_up
 from policies.watching import covers_column, entry_moment
 from storage.entry import Considered, considered
-from storage.subjects import Subject
+from storage.subjects import Subject, sent_in_a_row
 from storage.watch_queue import Scope
 
 
@@ -60,7 +58,7 @@ async def ask_rules(
     people = await considered(
         session, scope.journey_id, list(subjects), suppression_key=suppression_key, now=now, lock=lock
     )
-    counts = await _sent_in_a_row(session, scope.journey_id, [one.candidate.customer_id for one in people])
+    counts = await sent_in_a_row(session, scope.journey_id, [one.candidate.customer_id for one in people])
     asked = []
     for who in people:
         subject_id = subjects[who.candidate.customer_id]
@@ -145,19 +143,3 @@ async def _ask_cart(
         due_at,
         evaluate_cart(who.candidate, cart, definition, now=now, currency=currency),
     )
-
-
-async def _sent_in_a_row(session: AsyncSession, journey_id: int, customer_ids: Sequence[int]) -> dict[int, int]:
-    """How many messages of the journey each has got since they last wrote."""
-    rows = await session.exec(
-        select(Send.customer_id, func.count(col(Send.id)))
-        .join(Customer, col(Customer.id) == Send.customer_id)
-        .where(
-            col(Send.customer_id).in_(list(customer_ids)),
-            Send.journey_id == journey_id,
-            Send.state == SendState.ACCEPTED,
-            or_(col(Customer.last_inbound_at).is_(None), col(Send.settled_at) > col(Customer.last_inbound_at)),
-        )
-        .group_by(col(Send.customer_id))
-    )
-    return dict(rows.all())

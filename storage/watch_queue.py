@@ -236,7 +236,12 @@ def is_in_scope(scope: Scope) -> list[ColumnElement[bool]]:
         if not definition.conversations.include_closed:
             conditions.append(col(Conversation.is_open).is_(True))
     else:
-        conditions = [col(Checkout.store_id) == row.store_id, col(Checkout.idle_since).is_not(None)]
+        conditions = [
+            col(Checkout.store_id) == row.store_id,
+            col(Checkout.idle_since).is_not(None),
+            # Whose a checkout is may be told later, or never.
+            col(Checkout.customer_id).is_not(None),
+        ]
     if row.since is not None:
         conditions.append(_quiet_since(scope) >= row.since)
     return conditions

@@ -8,7 +8,7 @@ never write the row: transactions that hold customers' locks would then wait for
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, or_
 from sqlmodel import col, select
@@ -29,6 +29,7 @@ from models.tables import (
 )
 from policies.schedule import Whereabouts
 from policies.watching import covers_column, entry_moment
+from storage.engine import is_sqlite
 from storage.events import add_intent
 from storage.journeys import parse_definition
 from storage.launches import CONTROL, ENTERED
@@ -39,6 +40,7 @@ DUE = "due"
 TAKEN_IN = (ENTERED, CONTROL)
 """The answers that stand for good: a launch asks all others again, since the journey may ask for something else."""
 _WOKEN = "watches woken"
+_STORED_BY_THEN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +161,28 @@ async def open_watch(session: AsyncSession, journey: Journey, *, since: datetime
     if journey.kind is JourneyKind.FOLLOW_UP:
         await read_all_again(session, journey.store_id, now=now)
     _wake(session, row, now=now)
+    if not is_sqlite(session):
+        # A message that is being stored right now knew of no watch, and may be stored after the first look.
+        _add_wake(session, row, at=now + _STORED_BY_THEN)
 
 
 async def ask_again(session: AsyncSession, customer_id: int, *, now: datetime) -> None:
     """A journey of the locked customer is over: ask those that stood back for it again."""
+    await _ask_about(session, customer_id, [LeftOut.IN_OTHER_JOURNEY], now=now)
+
+
+async def reachable_again(session: AsyncSession, customer_id: int, *, now: datetime) -> None:
+    """The locked customer consents, or has a phone, since a moment ago: ask again where that was missing."""
+    await _ask_about(session, customer_id, [LeftOut.NO_CONSENT, LeftOut.UNSUBSCRIBED, LeftOut.NO_PHONE], now=now)
+
+
+async def _ask_about(session: AsyncSession, customer_id: int, outcomes: Sequence[LeftOut], *, now: datetime) -> None:
     conversations = select(Conversation.id).where(Conversation.customer_id == customer_id)
     checkouts = select(Checkout.id).where(Checkout.customer_id == customer_id)
     stood_back = (
         await session.exec(
             select(WatchAnswer).where(
-                WatchAnswer.outcome == LeftOut.IN_OTHER_JOURNEY.value,
+                col(WatchAnswer.outcome).in_([one.value for one in outcomes]),
                 or_(
                     col(WatchAnswer.conversation_id).in_(conversations),
                     col(WatchAnswer.checkout_id).in_(checkouts),
@@ -286,10 +300,9 @@ def _wake(session: AsyncSession, row: JourneyWatch, *, now: datetime) -> None:
     woken: set[int] = session.info.setdefault(_WOKEN, set())
     if row.journey_id not in woken:
         woken.add(row.journey_id)
-        add_intent(
-            session,
-            watch_workflow_id(row.store_id, row.journey_id),
-            "wake",
-            Wake().model_dump(mode="json"),
-            now=now,
-        )
+        _add_wake(session, row, at=now)
+
+
+def _add_wake(session: AsyncSession, row: JourneyWatch, *, at: datetime) -> None:
+    workflow_id = watch_workflow_id(row.store_id, row.journey_id)
+    add_intent(session, workflow_id, "wake", Wake().model_dump(mode="json"), now=at)

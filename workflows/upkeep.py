@@ -1,8 +1,8 @@
 """UpkeepWorkflow: what must be done for a store now and then, whoever is in a journey.
 
-Every hour it reads the orders that changed since its last look, because a shop's webhooks can be lost (promise 3), and
-throws old records away. Woken in between, it does at once what somebody has promised a person: it tells the shop of a
-withdrawn consent, and erases the people of a shop that has left.
+Every hour it reads the orders that changed since its last look, because a shop's webhooks can be lost (promise 3),
+starts the watches whose launch died, and throws old records away. Woken in between, it does at once what somebody has
+promised a person: it tells the shop of a withdrawn consent, and erases the people of a shop that has left.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ from models.orchestration import UpkeepInput, UpkeepReport, UpkeepRound, Wake
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=2), maximum_attempts=5)
 _ROUND = timedelta(minutes=10)
 _SHORTEST = timedelta(seconds=5)
+_AFTER_FAULT = timedelta(minutes=5)
 
 
 @workflow.defn
@@ -57,9 +58,10 @@ class UpkeepWorkflow:
                     retry_policy=_RETRY,
                 )
             except ActivityError:
-                # What was wrong is in the worker's log and in `doctor`; the next round tries again.
-                workflow.logger.warning("a round of upkeep failed; the next one follows in time")
-                return None
+                # What was wrong is in the worker's log and in `doctor`. What was promised does not wait for the next
+                # full round: a shop whose orders cannot be read may still be told of a consent.
+                workflow.logger.warning("a round of upkeep failed; the next one follows soon")
+                return workflow.now() + _AFTER_FAULT
             self._last, full = report, False
             if not report.more:
                 return report.next_at

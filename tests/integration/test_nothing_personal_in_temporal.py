@@ -1,5 +1,6 @@
 """Promise 6: whatever happens, no history, attribute, id or log line holds a phone, a name or a text."""
 
+import json
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -7,22 +8,25 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from google.protobuf.json_format import MessageToJson
 
 from activities import prepare
 from activities.purchases import purchases_of
 from models.enums import ExitReason, HoldReason
 from models.orchestration import Approval
-from models.tables import ChatMessage
+from models.tables import ChatMessage, Checkout
 from observability import configure_logging
+from providers.shopify.webhooks import sign
 from sandbox.whatsapp.faults import DropResponse
 from storage.stores import required_id
 from tests.integration.conftest import OpenStack
-from tests.stack import HELLO, Stack, journey
+from tests.integration.told import everything_told
+from tests.stack import HELLO, SECRET, SHOP, Person, Stack, journey
 from workflows.journey import JourneyWorkflow
 
 NAME = "Zephyrine"
 INBOUND = "My parcel smells of marzipan"
+CART_LINK = "https://checkout.example/recover?key=opensesame"
+CART_ITEM = "Heliotrope teapot"
 AI = {
     "ai": {"mode": "goal", "goal": "Mention the quokka enclosure"},
     "template": {"name": "winback_note", "language": "en", "variables": {"1": "{ai.text}"}},
@@ -79,29 +83,65 @@ async def _live(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     draft = required_id((await stack.send(enrollment)).id)
     await stack.handle(enrollment).execute_update(JourneyWorkflow.approve, Approval(draft_id=draft))
     await stack.waits(enrollment, 1)
+    # A cart with a link, a merge of two customers, and a person who is erased.
+    person, twin = await stack.person(first_name=NAME), await stack.person(first_name=NAME)
+    secrets += [person.phone, person.phone[1:], twin.phone, twin.phone[1:], CART_LINK, CART_ITEM]
+    kept = await stack.begin(journey(("0d", HELLO), ("3d", HELLO), name="fifth"), person)
+    gone = await stack.begin(journey(("0d", HELLO), ("3d", HELLO), name="sixth"), twin)
+    await stack.waits(kept, 1)
+    await stack.waits(gone, 1)
+    await _post(stack, "checkouts/create", _checkout(twin))
+    merged = {
+        "admin_graphql_api_customer_kept_id": f"gid://shopify/Customer/{person.shop_id}",
+        "admin_graphql_api_customer_deleted_id": f"gid://shopify/Customer/{twin.shop_id}",
+        "status": "completed",
+    }
+    await _post(stack, "customers/merge", merged)
+    assert await stack.ends(gone) is ExitReason.CUSTOMER_MERGED
+    assert any(CART_ITEM in str(one.items) for one in await stack.rows(Checkout))
+    redacted = {"shop_id": 1, "shop_domain": SHOP, "customer": {"id": twin.shop_id, "phone": twin.phone}}
+    await _post(stack, "customers/redact", redacted)
+    assert await stack.ends(kept) is ExitReason.DATA_ERASED
     return secrets
 
 
-async def _told(stack: Stack) -> str:
-    """Everything that Temporal knows, payloads decoded."""
-    known = []
-    for workflow_id in stack.started:
-        handle = stack.client.get_workflow_handle(workflow_id)
-        history = await handle.fetch_history()
-        for event in history.events:
-            known += [MessageToJson(event), event.SerializeToString().decode("latin-1")]
-        described = (await handle.describe()).raw_description
-        known += [MessageToJson(described), described.SerializeToString().decode("latin-1"), workflow_id]
-    return "\n".join(known)
+def _checkout(person: Person) -> dict[str, Any]:
+    """A cart that somebody left."""
+    return {
+        "token": "cart-of-somebody",
+        "created_at": "2030-01-01T00:00:00Z",
+        "updated_at": "2030-01-01T00:00:00Z",
+        "currency": "USD",
+        "total_price": "40.00",
+        "abandoned_checkout_url": CART_LINK,
+        "line_items": [{"title": CART_ITEM, "quantity": 1}],
+        "customer": {"id": person.shop_id, "first_name": NAME, "phone": person.phone},
+    }
+
+
+async def _post(stack: Stack, topic: str, body: dict[str, Any]) -> None:
+    """A webhook of the shop's."""
+    raw = json.dumps(body).encode()
+    headers = {
+        "X-Shopify-Topic": topic,
+        "X-Shopify-Hmac-Sha256": sign(raw, SECRET),
+        "X-Shopify-Shop-Domain": SHOP,
+        "X-Shopify-API-Version": "2026-10",
+        "X-Shopify-Webhook-Id": topic,
+    }
+    answer = await stack.http.post(f"{stack.urls['gateway']}/webhooks/shopify", content=raw, headers=headers)
+    assert answer.status_code == 200
+    await stack.settle()
 
 
 async def test_temporal_is_told_of_nobody(open_stack: OpenStack, monkeypatch: pytest.MonkeyPatch) -> None:
     """No phone, name or text in any history (failures and payloads included), attribute, memo or id."""
     async with open_stack() as stack:
+        since = stack.clock()
         secrets = await _live(stack, monkeypatch)
-        launch = await stack.launch(journey(name="fifth"))
+        launch = await stack.launch(journey(name="last"))
         await stack.launched(launch)
-        told = await _told(stack)
+        told = "\n".join((await everything_told(stack, since)).values())
         # The words were there to be told, and the failures are told in our own words.
         assert any(INBOUND in (one.text or "") for one in await stack.rows(ChatMessage))
         assert "_LostItError" in told

@@ -1,6 +1,6 @@
 import pytest
 
-from policies.stop_words import STOP_WORDS, is_stop
+from policies.stop_words import STOP_WORDS, is_stop, is_usable
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,12 @@ def test_a_stop_word_in_a_sentence_is_none(text: str | None) -> None:
 def test_the_table_is_plain() -> None:
     """Every word of the table is found by its own plain form."""
     assert all(is_stop(word) for word in STOP_WORDS)
+
+
+def test_a_word_that_no_message_could_be_is_of_no_use() -> None:
+    """Signs alone and whole letters are refused before anybody relies on them."""
+    assert is_usable("Odhlásit!")
+    assert not any(is_usable(word) for word in ("", "!?", "\u200b", "x" * 201))
 
 
 def test_a_store_may_add_words_of_its_own() -> None:

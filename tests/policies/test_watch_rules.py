@@ -110,6 +110,38 @@ def test_an_american_number_is_written_to_only_inside_the_window(
     assert reason(ask(person=american)) is expected
 
 
+TEMPLATE_ALONE = {"template": {"name": "winback_hello", "language": "en", "variables": {"1": "friend"}}}
+
+
+@pytest.mark.parametrize(
+    ("inbound", "journey", "expected"),
+    [
+        (timedelta(hours=3), {}, None),
+        (timedelta(days=2), {}, LeftOut.SMART_SENDING),
+        (timedelta(hours=3), {"message": TEMPLATE_ALONE}, LeftOut.SMART_SENDING),
+    ],
+)
+def test_smart_sending_does_not_silence_a_follow_up_that_can_go_as_free_text(
+    inbound: timedelta, journey: dict[str, Any], expected: LeftOut | None
+) -> None:
+    """Inside the window it answers a conversation that the customer opened; a template is marketing at any time."""
+    sold_to = PERSON.model_copy(update={"last_inbound_at": NOW - inbound, "last_marketing_at": NOW - HOUR})
+    assert reason(ask(person=sold_to, sending={"smart_sending_days": 5}, **journey)) is expected
+
+
+def test_smart_sending_keeps_a_cart_journey_silent_also_inside_the_window() -> None:
+    """Nobody has asked for a reminder of a cart."""
+    sold_to = PERSON.model_copy(update={"last_inbound_at": NOW - HOUR, "last_marketing_at": NOW - HOUR})
+    assert reason(ask_cart(person=sold_to, sending={"smart_sending_days": 5})) is LeftOut.SMART_SENDING
+
+
+def test_why_smart_sending_took_no_notice_is_told() -> None:
+    """Whoever asks why a rule passed reads that it is off, and where."""
+    sold_to = PERSON.model_copy(update={"last_inbound_at": NOW - HOUR, "last_marketing_at": NOW - HOUR})
+    (rule,) = [one for one in ask(person=sold_to, sending={"smart_sending_days": 5}) if one.rule == "smart_sending"]
+    assert rule.threshold == "rule is off inside the 24-hour window"
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

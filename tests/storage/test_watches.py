@@ -1,16 +1,19 @@
 """A watch is woken for what it cannot know of, and for nothing else; its looks lose nothing and ask nobody twice."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from sqlmodel import col, select
 
 from activities.services import Services
-from activities.watching import PAGE, Looking, Seen
+from activities.watching import PAGE, Looking, Seen, WatchScene
 from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState, SendState
 from models.journey import AbandonedCart, FollowUp
 from models.orchestration import WatchFound
@@ -21,18 +24,21 @@ from models.tables import (
     EntryDecision,
     ExternalJourney,
     Journey,
+    JourneyVersion,
     JourneyWatch,
     Send,
     SignalIntent,
     WatchAnswer,
 )
+from providers.shopify.client import ShopifyClient
 from storage.customers import lock_customer
 from storage.enrollments import close_enrollment
 from storage.entry import enroll
 from storage.journeys import publish
 from storage.pausing import pause, resume
-from storage.stores import required_id
-from storage.watch_queue import lock_watch
+from storage.stores import required_id, store_parts
+from storage.takeovers import end_external, report_external
+from storage.watch_queue import count_quiet, due_page, lock_watch, scope_of
 from storage.watches import open_watch, wake_for_conversation, watch_workflow_id
 from tests.silences import cart_journey, follow_up, leave_cart, speak
 from tests.worlds import NOON, World, later
@@ -40,11 +46,19 @@ from tests.worlds import NOON, World, later
 HOUR = timedelta(hours=1)
 
 
+def _knows_nobody(request: httpx.Request) -> httpx.Response:
+    """A shop without customers, at the network's edge."""
+    asked = json.loads(request.content)["variables"]
+    data = {"nodes": [None] * len(asked["ids"])} if "ids" in asked else {"customerByIdentifier": None}
+    return httpx.Response(200, json={"data": data})
+
+
 def looking(world: World) -> Looking:
     """The looks of the world's watches."""
     nothing: Any = None
+    shop = ShopifyClient(httpx.AsyncClient(transport=httpx.MockTransport(_knows_nobody)))
     return Looking(
-        Services(database=world.database, cipher=world.cipher, whatsapp=nothing, shopify=nothing, temporal=nothing)
+        Services(database=world.database, cipher=world.cipher, whatsapp=nothing, shopify=shop, temporal=nothing)
     )
 
 
@@ -246,6 +260,28 @@ async def test_no_order_of_messages_and_looks_loses_a_silence(world: World) -> N
         assert known or await woken(world, journey_id) == 1
 
 
+async def test_a_journey_is_launched_anew_while_messages_are_being_stored(world: World) -> None:
+    """A message that marks an answer of the journey and a launch that begins its watch do not wait for each other."""
+    (one,) = await people(world, 1)
+    await silent(world, one, by_customer=True)
+    world.now = later(days=1)
+    await launch(world, follow_up())
+    world.now = later(hours=1)  # the message is older than what the watch has read
+
+    async def launch_anew() -> None:
+        async with world.database.write() as session:
+            journey, _ = await publish(session, world.store_id, follow_up(times=2), now=world.now)
+            await open_watch(session, journey, since=None, now=world.now)
+
+    async with _ingesting(world, one):
+        launching = asyncio.create_task(launch_anew())
+        done, _ = await asyncio.wait([launching], timeout=0.3)
+        assert not done
+    await launching
+    (version, _) = await world.rows(JourneyVersion)
+    assert version.number == 1
+
+
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
@@ -302,6 +338,72 @@ async def test_somebody_elses_automation_counts_until_it_ends(world: World) -> N
     assert (out.customer_id, out.seen) == (strong, "in other-tool, priority 100")
     world.now = later(days=1)
     assert (await look(world, journey_id)).entered == 1
+
+
+async def test_an_automation_that_ends_early_makes_room_at_once(world: World) -> None:
+    """Reported over, or for a shorter time, it wakes those that stood back for it."""
+    (one,) = await people(world, 1)
+    journey_id = await launch(world, follow_up())
+
+    async def report(*, until: datetime) -> None:
+        async with world.database.write() as session:
+            customer = await lock_customer(session, one)
+            await report_external(session, customer, name="other-tool", priority=100, until=until, now=world.now)
+
+    await report(until=later(days=9))
+    await silent(world, one)
+    world.now = later(hours=2)
+    assert (await look(world, journey_id)).next_at == later(days=9)
+    await forget(world)
+    await report(until=later(days=1))
+    assert await woken(world, journey_id) == 1
+    assert (await look(world, journey_id)).next_at == later(days=1)
+    await forget(world)
+    async with world.database.write() as session:
+        await end_external(session, await lock_customer(session, one), name="other-tool", now=world.now)
+    assert await woken(world, journey_id) == 1
+    assert (await look(world, journey_id)).entered == 1
+
+
+async def test_an_entry_is_known_again_when_the_shop_has_named_the_customer(world: World) -> None:
+    """Its id was made before the shop's own id was known; an older silence that comes to light is no new entry."""
+    customer = await world.customer()
+    journey_id = await launch(world, follow_up())
+    for hours in (0, 3):
+        await silent(world, customer, at=later(hours=hours))
+        world.now = later(hours=hours + 2)
+        assert (await look(world, journey_id)).entered == 1
+        async with world.database.write() as session:
+            await lock_customer(session, customer)
+            open_now = select(Enrollment).where(Enrollment.state != EnrollmentState.CLOSED)
+            row = (await session.exec(open_now)).one()
+            await close_enrollment(session, row, reason=ExitReason.COMPLETED, now=world.now)
+    async with world.database.write() as session:
+        (await lock_customer(session, customer)).external_id = "7001"
+    await silent(world, customer, at=NOON)
+    assert (await look(world, journey_id)).entered == 0
+    assert (await decided(world))[-1] == "re_entry"
+
+
+async def test_hours_that_move_between_reading_and_asking_put_the_question_off(world: World) -> None:
+    """Who turns out to live where it is night is asked about in the morning, and not never."""
+    customer = await world.customer(time_zone="Europe/London")
+    journey_id = await launch(world, follow_up(sending={"hours": "08:00-22:00"}))
+    await silent(world, customer)
+    world.now = later(hours=3)
+    async with world.database.write() as session:
+        scope = await scope_of(session, journey_id)
+        assert scope is not None
+        (waiting,) = await due_page(session, scope, now=world.now, room=True, limit=9)
+        (await lock_customer(session, customer)).time_zone = "Asia/Tokyo"
+        await session.flush()
+        scene = WatchScene(scope, await store_parts(session, world.store_id), looking(world)._services)
+        (asked,) = await scene.ask(session, [waiting], now=world.now)
+        outcome = scene.left_out(asked, now=world.now)
+    assert outcome is not None
+    assert outcome.outcome == "filter:silence"
+    assert outcome.again_at is not None
+    assert outcome.again_at.astimezone(ZoneInfo("Asia/Tokyo")).hour == 8
 
 
 async def test_no_more_than_the_messages_in_a_row(world: World) -> None:
@@ -412,6 +514,10 @@ async def test_a_cart_below_the_minimum_or_of_nobody_does_not_enter(world: World
     )
     async with world.database.write() as session:
         (await session.get_one(Checkout, ordered)).idle_since = None
+    async with world.database.read() as session:
+        scope = await scope_of(session, journey_id)
+        assert scope is not None
+        assert await count_quiet(session, scope) == 1
     world.now = later(hours=1)
     assert (await look(world, journey_id)).next_at is None
     (decision,) = await world.rows(EntryDecision)

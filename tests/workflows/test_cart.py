@@ -1,5 +1,7 @@
 """A cart journey's stages: what may be said of the checkout, and what ends it."""
 
+from datetime import timedelta
+
 import pytest
 
 from models.enums import ExitReason, SendState, SkipReason
@@ -50,6 +52,18 @@ async def test_a_purchase_between_two_reminders_ends_it(stack: Stack) -> None:
     await stack.advance(hours=1)
     await stack.buy(person)
     assert await stack.ends(enrollment) is ExitReason.PURCHASED
+
+
+async def test_a_purchase_before_the_entry_that_no_webhook_told_stops_the_first_reminder(stack: Stack) -> None:
+    """The customer paid while the cart was still young; the shop is asked from the moment at which it was left."""
+    person = await stack.person()
+    checkout = await left_cart(stack, person, ago=timedelta(0))
+    await stack.advance(minutes=30)
+    await stack.buy(person, webhook=False)
+    await stack.advance(minutes=30)
+    enrollment = await begin(stack, cart(("0m", {"template": TEMPLATE})), person, checkout_id=checkout)
+    assert await stack.ends(enrollment) is ExitReason.NO_LONGER_ELIGIBLE
+    assert not stack.received()
 
 
 @pytest.mark.parametrize(

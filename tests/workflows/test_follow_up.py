@@ -165,6 +165,28 @@ async def test_a_text_in_an_open_session_is_no_marketing_to_others(
     assert (send.state, send.skip_reason) == (state, reason)
 
 
+async def test_marketing_of_another_journey_does_not_silence_an_open_conversation(stack: Stack) -> None:
+    """The customer answered a win-back: inside the window the follow-up's text goes, outside it no template does."""
+    person = await stack.person()
+    other = await stack.begin(journey(("0d", {"template": HELLO})), person)
+    await stack.accepted(1)
+    await stack.waits(other, 1)
+    await quiet(stack, person)
+    assert await stack.ends(other) is ExitReason.CUSTOMER_REPLIED
+    await stack.advance(hours=23)
+    message = {**STILL_THERE, "template": HELLO}
+    enrollment = await begin(stack, follow_up(("23h", message), ("2h", message)), person)
+    await stack.waits(enrollment, 1)
+    await stack.advance(hours=2)
+    await stack.waits(enrollment, 2)
+    sends = [await stack.send(enrollment, stage) for stage in (0, 1)]
+    assert [(one.state, one.skip_reason) for one in sends] == [
+        (SendState.ACCEPTED, None),
+        (SendState.SKIPPED, SkipReason.SMART_SENDING),
+    ]
+    assert [one.kind for one in stack.received()] == ["template", "text"]
+
+
 async def test_no_marketing_template_goes_to_a_us_number(stack: Stack) -> None:
     """Inside the window a text, outside it nothing: WhatsApp would not deliver the template."""
     person = await _silent_for(stack, hours=23)

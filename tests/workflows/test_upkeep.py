@@ -5,11 +5,14 @@ from datetime import timedelta
 from activities import queues
 from models.enums import ConsentState, ExitReason
 from models.orchestration import UpkeepInput, UpkeepReport
-from models.tables import AppliedPiece, ConsentWriteBack, Order, Shop, WebhookUpdate
+from models.tables import AppliedPiece, ConsentWriteBack, Journey, Order, Shop, WebhookUpdate
 from sandbox.shopify.faults import Fault
 from storage.customers import lock_customer
 from storage.opt_outs import change_consent
+from storage.watches import open_watch, watch_workflow_id
+from tests.silences import follow_up
 from tests.stack import HELLO, Stack, journey
+from tests.watching import looked, silent
 from workflows.ids import upkeep_workflow_id
 from workflows.upkeep import UpkeepWorkflow
 
@@ -27,7 +30,7 @@ async def _keep_up(stack: Stack, *, interval: timedelta = _HOURLY) -> None:
 
 
 async def _last(stack: Stack) -> UpkeepReport | None:
-    handle = stack.client.get_workflow_handle_for(UpkeepWorkflow.run, upkeep_workflow_id(stack.store.id))
+    handle = stack.client.get_workflow_handle(upkeep_workflow_id(stack.store.id))
     report: UpkeepReport | None = await handle.query(UpkeepWorkflow.report)
     return report
 
@@ -109,6 +112,36 @@ async def test_raw_webhooks_go_after_their_time_and_dedupe_keys_later(stack: Sta
     assert await stack.rows(AppliedPiece)
     await stack.advance(days=2)
     await stack.until(lambda: _none_left(stack))
+
+
+async def test_a_consent_does_not_wait_for_the_hour_when_a_round_fails(stack: Stack) -> None:
+    """The shop answers nothing while a full round is due; once it does again it is told within minutes."""
+    person = await stack.person()
+    await _keep_up(stack)
+    await stack.advance(minutes=59, seconds=50)
+    for operation in ("customerWhatsAppMarketingConsentUpdate", "orders("):
+        stack.shopify.faults.add(Fault(status=503, operation=operation, times=10_000))
+    await stack.write(person, "STOP")
+    await stack.advance(minutes=6)
+    assert not await _written_back(stack)
+    stack.shopify.faults.clear()
+    await stack.advance(minutes=12)
+    await stack.until(lambda: _written_back(stack))
+    assert stack.shop.customers[person.shop_id].consent is ConsentState.UNSUBSCRIBED
+
+
+async def test_a_watch_whose_launch_died_is_started(stack: Stack) -> None:
+    """The journey is active and nobody watches: the silence is noticed with the next full round of upkeep."""
+    person = await stack.person()
+    journey_id = await stack.publish(follow_up(every="30m"))
+    async with stack.database.write() as session:
+        await open_watch(session, await session.get_one(Journey, journey_id), since=None, now=await stack.now())
+    await silent(stack, person)
+    stack.started.append(watch_workflow_id(stack.store.id, journey_id))
+    await _keep_up(stack)
+    await looked(stack, journey_id)
+    await stack.advance(minutes=30)
+    await stack.accepted(1)
 
 
 async def _none_left(stack: Stack) -> bool:

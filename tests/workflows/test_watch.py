@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from models.enums import EnrollmentState, ExitReason, JourneyState
+from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState
 from models.tables import (
     CustomerEvent,
     Enrollment,
@@ -12,6 +12,8 @@ from models.tables import (
     SignalIntent,
     WatchAnswer,
 )
+from storage.customers import lock_customer
+from storage.opt_outs import change_consent
 from storage.stopping import close_entry
 from storage.stores import required_id
 from storage.watches import open_watch
@@ -283,3 +285,35 @@ async def test_a_reply_ends_the_follow_up_and_our_next_message_can_begin_another
     rows = await entered(stack, 2)
     assert len({row.conversation_id for row in rows}) == 1
     await stack.accepted(2)
+
+
+async def test_a_customer_who_hides_the_phone_is_followed_up_by_whatsapps_user_id(stack: Stack) -> None:
+    """Whoever wrote to us under a user name can be answered there, though nobody knows their number."""
+    person = await stack.person()
+    async with stack.database.write() as session:
+        customer = await lock_customer(session, person.id)
+        customer.phone, customer.wa_user_id, customer.external_id = None, "US.hidden", None
+    await replied(stack, person)
+    await watch(stack, follow_up())
+    await stack.advance(minutes=1)
+    await silent(stack, person)
+    await stack.advance(hours=2, minutes=1)
+    await entered(stack, 1)
+
+
+async def test_consent_that_comes_while_the_cart_is_open_is_heard(stack: Stack) -> None:
+    """A cart that nobody might follow for want of consent is asked about again when consent comes."""
+    person = await stack.person(consent=ConsentState.NEVER_SUBSCRIBED)
+    journey_id = await watch(stack, cart_journey())
+    await leave_cart(stack.database, person.id, store_id=stack.store.id, at=await stack.now())
+    await stack.settle()
+    await stack.advance(hours=2)
+    assert await outcomes(stack, journey_id) == ["no_consent"]
+    now = await stack.now()
+    async with stack.database.write() as session:
+        customer = await lock_customer(session, person.id)
+        await change_consent(
+            session, customer, ConsentState.SUBSCRIBED, at=now, source="shopify", received_at=now, dedupe_key="yes"
+        )
+    await stack.settle()
+    await entered(stack, 1)
