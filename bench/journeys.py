@@ -5,7 +5,7 @@ It is the journey of the peer's measurement (`docs/benchmarks.md`).
 
 from typing import Any
 
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, WinBack
 
 _HELLO = {"template": "winback_hello", "language": "en", "variables": {"1": "{customer.first_name|friend}"}}
 _NOTE = {"template": "winback_note", "language": "en", "variables": {"1": "We kept your favourites"}}
@@ -27,7 +27,7 @@ def written_journey() -> JourneyDefinition:
 
 
 def _journey(name: str, messages: list[dict[str, Any]], inactive_days_max: int) -> JourneyDefinition:
-    return JourneyDefinition.model_validate(
+    return WinBack.model_validate(
         {
             "name": name,
             "kind": "win_back",

@@ -13,7 +13,7 @@ from cli.people import read_phone
 from cli.privacy import erase_customer, export_customer
 from cli.run import UNDELIVERED, Run, execute
 from policies.phones import mask_phone, suppression_hash
-from storage.customers import ShopPerson, lock_customer, suppress, suppressed, upsert_people
+from storage.customers import ShopPerson, SuppressionReason, lock_customer, suppress, suppressed, upsert_people
 from storage.engine import Database
 from storage.lookup import find_person
 from storage.opt_outs import OptOutSource, opt_out
@@ -43,7 +43,7 @@ def import_customers(
     """Import customers from a CSV: customer_id, phone, and optionally first_name, language, consent, consent_at.
 
     Every row that cannot be used is listed, and nothing is imported unless --skip-bad-rows says so. Numbers on the
-    suppression list are left out.
+    suppression list are left out. Consent lifts a stop only with a consent_at that is newer.
     """
     return execute(
         lambda run: _import(run, file, skip_bad_rows=skip_bad_rows), as_json=as_json, store=store, debug=debug
@@ -57,7 +57,7 @@ def record_opt_out(
     store: StoreName = None,
     debug: DebugFlag = False,
 ) -> int:
-    """Take a customer out of all marketing for good; a journey that runs ends at once."""
+    """Take a customer out of all marketing until they consent anew; a journey that runs ends at once."""
     return execute(lambda run: _opt_out(run, phone), as_json=as_json, store=store, debug=debug)
 
 
@@ -90,7 +90,7 @@ async def _store(run: Run, database: Database, parts: StoreParts, found: Custome
             hashes = [suppression_hash(person.phone, key) if person.phone is not None else "" for person in page]
             listed = await suppressed(session, parts.id, hashes)
             allowed = [person for person, one in zip(page, hashes, strict=True) if one not in listed]
-            await upsert_people(session, parts.id, allowed)
+            await upsert_people(session, parts.id, allowed, now=run.clock())
             kept += allowed
     return len(kept), len(found.people) - len(kept)
 
@@ -104,10 +104,10 @@ async def _opt_out(run: Run, written: str) -> int:
             known = await find_person(session, parts.id, phone)
             if known is not None:
                 customer = await lock_customer(session, required_id(known.id))
-                key = f"operator:opt_out:{customer.id}:{now.isoformat()}"
-                await opt_out(session, customer, source=OptOutSource.OPERATOR, at=now, received_at=now, dedupe_key=key)
-            hashed = suppression_hash(phone, suppression_key(parts.store, run.cipher))
-            await suppress(session, parts.id, hashed, reason="opt_out", now=now)
+                once = f"operator:opt_out:{customer.id}:{now.isoformat()}"
+                await opt_out(session, customer, source=OptOutSource.OPERATOR, at=now, received_at=now, dedupe_key=once)
+            key = suppression_key(parts.store, run.cipher)
+            await suppress(session, parts.id, phone, reason=SuppressionReason.OPT_OUT, key=key, now=now)
         from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
 
         delivered = await deliver(database, run.clock)

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from cli.documents import BadLine
 from cli.failures import USAGE, Failure
-from models.enums import ConsentState
+from models.enums import WITHDRAWN_CONSENT, ConsentState
 from policies.phones import PhoneError, parse_phone
 from storage.customers import ShopPerson
 
@@ -56,7 +56,7 @@ def read_customers(path: Path, *, default_region: str | None, now: datetime) -> 
 
     Args:
         default_region: of numbers in national writing.
-        now: when consent was given, where the file does not say.
+        now: when consent was withdrawn, where the file does not say; consent given without a time has none.
 
     Raises:
         Failure: the file as a whole cannot be used.
@@ -147,13 +147,14 @@ def _person(header: list[str], cells: list[str], region: str | None, now: dateti
         language=language or None,
         consent=consent,
         consent_source=SOURCE,
-        consent_at=_moment(row.get("consent_at", ""), now) if "consent" in row else None,
+        consent_at=_consent_at(row.get("consent_at", ""), consent, now),
     )
 
 
-def _moment(text: str, now: datetime) -> datetime:
+def _consent_at(text: str, consent: ConsentState, now: datetime) -> datetime | None:
+    """When they said so: a "no" without a time counts from now, and a "yes" lifts nothing that they have said since."""
     if not text:
-        return now
+        return now if consent in WITHDRAWN_CONSENT else None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:

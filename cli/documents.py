@@ -106,6 +106,7 @@ class StoreView(Document):
     time_zone: str
     currency: str
     languages: list[str]
+    stop_words: list[str]
     default_region: str | None
     phone_number_id: str
     waba_id: str

@@ -146,7 +146,7 @@ async def _select(run: Run, services: Services, launch_id: int, *, only_new: boo
         reading = progress.add_task("reading the shop", total=None)
         cursor: str | None = None
         while True:
-            read, cursor = await _patiently(selection, launch_id, cursor)
+            read, cursor = await _patiently(run, selection, launch_id, cursor)
             progress.advance(reading, read)
             if cursor is None:
                 break
@@ -162,12 +162,12 @@ async def _select(run: Run, services: Services, launch_id: int, *, only_new: boo
     await selection.rank(launch_id, now=run.clock())
 
 
-async def _patiently(selection: Selection, launch_id: int, cursor: str | None) -> tuple[int, str | None]:
+async def _patiently(run: Run, selection: Selection, launch_id: int, cursor: str | None) -> tuple[int, str | None]:
     """One page of the shop; what passes by itself is waited for, not told."""
     pause = _FIRST_PAUSE
     for left in range(_TRIES, 0, -1):
         try:
-            return await selection.select_page(launch_id, cursor)
+            return await selection.select_page(launch_id, cursor, now=run.clock())
         except ApplicationError as error:
             if error.non_retryable or left == 1:
                 raise Failure(f"the shop's customers cannot be read: {error.message}") from error

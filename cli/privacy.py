@@ -10,7 +10,7 @@ import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cli.documents import EraseDocument, ExportDocument, Finding
-from cli.failures import DONE, NOT_FOUND, REFUSED, Failure
+from cli.failures import DONE, NOT_FOUND, REFUSED, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.people import read_phone
 from cli.run import UNDELIVERED, Run, execute, require_terminal
@@ -25,6 +25,7 @@ from storage.privacy import TERM, answered, open_requests, who_asked
 from storage.stores import StoreParts, required_id, suppression_key
 
 _SHOWN: Final = 5
+_LONGEST_NUMBER: Final = 64
 _WHO: Final = "The number, written in any way; or # and the shop's number of the customer."
 
 
@@ -109,13 +110,18 @@ def _write_private(path: Path, content: str) -> None:
     """Only its owner may read it."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        # A file that was there already keeps its own mode.
+        os.fchmod(file.fileno(), 0o600)
         file.write(content)
 
 
 def _named(written: str, parts: StoreParts) -> tuple[str | None, str | None]:
     """The shop's number of the customer, or the phone in E.164."""
     if written.startswith("#"):
-        return written.removeprefix("#").strip(), None
+        number = written.removeprefix("#").strip()
+        if not 0 < len(number) <= _LONGEST_NUMBER:
+            raise Failure("write the shop's number of the customer after the #", code=USAGE)
+        return number, None
     return None, read_phone(written, parts)
 
 

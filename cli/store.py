@@ -46,6 +46,10 @@ def add(
     time_zone: Annotated[str | None, typer.Option(help="IANA name, such as Europe/Madrid.")] = None,
     currency: Annotated[str | None, typer.Option(help="ISO code, such as EUR.")] = None,
     language: Annotated[list[str] | None, typer.Option(help="Such as en or pt_BR; may be repeated.")] = None,
+    stop_word: Annotated[
+        list[str] | None,
+        typer.Option(help="Opts a customer out as STOP does; may be repeated. With --replace these take over."),
+    ] = None,
     region: Annotated[str | None, typer.Option(help="Country for numbers without +, such as ES.")] = None,
     phone_number_id: Annotated[str | None, typer.Option(help="Meta's id of the number.")] = None,
     waba_id: Annotated[str | None, typer.Option(help="Meta's id of the WhatsApp Business Account.")] = None,
@@ -69,6 +73,7 @@ def add(
         "time_zone": time_zone,
         "currency": currency,
         "languages": language or None,
+        "stop_words": stop_word or None,
         "region": region,
         "phone_number_id": phone_number_id,
         "waba_id": waba_id,
@@ -157,13 +162,14 @@ async def _list(run: Run) -> int:
         run.output.line("There is no store yet: `store add` adds one, `up` brings the sandbox's.")
         return DONE
     run.output.table(
-        ["store", "time zone", "currency", "languages", "region", "number", "WABA", "shop"],
+        ["store", "time zone", "currency", "languages", "stop words", "region", "number", "WABA", "shop"],
         [
             [
                 one.name,
                 one.time_zone,
                 one.currency,
                 " ".join(one.languages),
+                ", ".join(one.stop_words),
                 one.default_region or "",
                 one.phone_number_id,
                 one.waba_id,
@@ -181,6 +187,7 @@ def _view(parts: StoreParts) -> StoreView:
         time_zone=parts.store.time_zone,
         currency=parts.store.currency,
         languages=parts.store.languages,
+        stop_words=parts.store.stop_words,
         default_region=parts.store.default_region,
         phone_number_id=parts.number.phone_number_id,
         waba_id=parts.number.waba_id,

@@ -12,6 +12,7 @@ from typing import Any, Final
 import phonenumbers
 
 from cli.failures import USAGE, Failure
+from policies.stop_words import is_usable
 from policies.zones import zone_or_none
 from storage.stores import NewStore
 
@@ -31,7 +32,8 @@ _FACTS: Final = {
     "waba_id": "WhatsApp Business Account id",
     "shop_domain": "shop domain (such as example.myshopify.com)",
 }
-_OPTIONAL: Final = ("region", "portfolio_id", "shop_endpoint", "whatsapp_endpoint", "salt")
+_OPTIONAL: Final = ("region", "portfolio_id", "shop_endpoint", "whatsapp_endpoint", "salt", "stop_words")
+_LISTS: Final = ("languages", "stop_words")
 _ENVIRONMENT: Final = "REKINDLE_STORE_"
 
 _LARGEST_FILE: Final = 64 * 1024
@@ -77,6 +79,7 @@ def read_new_store(given: Mapping[str, Any], from_file: Path | None) -> NewStore
         shop_endpoint=facts.get("shop_endpoint"),
         whatsapp_endpoint=facts.get("whatsapp_endpoint"),
         salt=facts.get("salt"),
+        stop_words=tuple(facts["stop_words"]) if "stop_words" in facts else None,
     )
 
 
@@ -99,11 +102,12 @@ def _file(path: Path) -> dict[str, Any]:
     problems += [
         f"{path}: {key} must be a text"
         for key, value in found.items()
-        if key in known and key != "languages" and not isinstance(value, str)
+        if key in known and key not in _LISTS and not isinstance(value, str)
     ]
-    languages = found.get("languages", [])
-    if not (isinstance(languages, list) and all(isinstance(one, str) for one in languages)):
-        problems.append(f"{path}: languages must be a list of texts")
+    for key in _LISTS:
+        texts = found.get(key, [])
+        if not (isinstance(texts, list) and all(isinstance(one, str) for one in texts)):
+            problems.append(f"{path}: {key} must be a list of texts")
     if problems:
         raise Failure(*problems)
     return found
@@ -138,6 +142,12 @@ def _languages(value: list[str]) -> str | None:
     return None
 
 
+def _stop_words(value: list[str]) -> str | None:
+    if all(one.isprintable() and is_usable(one) for one in value):
+        return None
+    return "a stop word has letters or digits, and at most 200 characters"
+
+
 def _zone(value: str) -> str | None:
     return None if zone_or_none(value) is not None else f"{value[:60]!r} is no IANA time zone, such as Europe/Madrid"
 
@@ -157,6 +167,7 @@ _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "time_zone": _zone,
     "currency": _matching(r"[A-Za-z]{3}", "{value!r} is no currency; write its three letters, such as EUR"),
     "languages": _languages,
+    "stop_words": _stop_words,
     "region": _region,
     "phone_number_id": _matching(r"\d{5,20}", "phone_number_id is Meta's id of the number: digits only"),
     "waba_id": _matching(r"\d{5,20}", "waba_id is Meta's id of the account: digits only"),

@@ -101,5 +101,5 @@ async def _refresh(run: Run, database: Database, parts: StoreParts, phone: str) 
         return False
     async with database.write() as session:
         people = [person_of(person, parts.store.default_region) for person in found]
-        await upsert_people(session, parts.id, people)
+        await upsert_people(session, parts.id, people, now=run.clock())
     return True

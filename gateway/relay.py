@@ -70,6 +70,7 @@ class Relay:
         self._clock = clock
         self._awake = asyncio.Event()
         self._temporal_is_away = False
+        self._was_away = False
         self.counts: Counter[str] = Counter()
 
     @property
@@ -91,7 +92,7 @@ class Relay:
             DatabaseUnavailableError: the database cannot be reached.
         """
         delivered = 0
-        self._temporal_is_away = False
+        self._was_away, self._temporal_is_away = self._temporal_is_away, False
         # The look is a read, so that an idle relay never asks for SQLite's one write lock.
         while not self._temporal_is_away and await self._is_something_due():
             async with self._database.write() as session:
@@ -142,7 +143,14 @@ class Relay:
                 else:
                     await self._signal(intent, answers)
 
-        await asyncio.gather(*(deliver(intent) for intent in page))
+        first, *others = page
+        if self._was_away:
+            # One request finds out whether Temporal is back; twenty would each be repeated by its client for seconds.
+            await deliver(first)
+            self._was_away = self._temporal_is_away
+        else:
+            others = page
+        await asyncio.gather(*(deliver(intent) for intent in others))
         now = self._clock()
         async with self._database.write() as session:
             await settle_delivered(session, [intent.id for intent in answers.delivered], now=now)

@@ -41,13 +41,14 @@ async def receive(request: Request) -> Response:
     delivery = Delivery(
         source="shopify",
         topic=headers.topic[:80],
-        key=_key(headers.webhook_id),
+        key=_key(shop.store_id, headers.webhook_id),
         body=as_text(raw),
         received_at=now,
         store_id=shop.store_id,
     )
-    await gateway.shopify.ingest(ShopifyRequest(delivery, piece, headers.triggered_at))
-    gateway.wake()
+    done = await gateway.shopify.ingest(ShopifyRequest(delivery, piece, headers.triggered_at))
+    if done.told:
+        gateway.wake()
     return Response(status_code=200)
 
 
@@ -64,5 +65,7 @@ async def _signer(
     return None
 
 
-def _key(webhook_id: str) -> str:
-    return webhook_id if len(webhook_id) <= _LONGEST_KEY else hashlib.sha256(webhook_id.encode()).hexdigest()
+def _key(store_id: int, webhook_id: str) -> str:
+    """A delivery's key. Its id is not signed, so that of one shop must say nothing about another's."""
+    key = f"{store_id}:{webhook_id}"
+    return key if len(key) <= _LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()

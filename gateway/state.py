@@ -19,7 +19,7 @@ from storage.ingest_whatsapp import WhatsAppRequest, ingest_whatsapp_together
 from storage.secrets import Cipher
 from storage.shop_pieces import ShopifyRequest
 
-_GROUPS_AT_ONCE = 2
+_GROUPS_AT_ONCE = 3
 """How many shared commits are on their way on PostgreSQL."""
 
 

@@ -128,8 +128,9 @@ def _of_number(number: NumberCredentials, update: _OfNumber) -> _Piece | None:
 def _of_account(
     numbers: Sequence[NumberCredentials], signers: Sequence[NumberCredentials], update: _OfAccount
 ) -> Iterator[_Piece]:
-    key = f"{update.waba_id}:{update.dedupe_key}"[:_LONGEST_KEY]
     ids, signer_ids = tuple(number.id for number in numbers), tuple(number.id for number in signers)
+    # Another app that listens to the same account tells the same of other numbers.
+    key = f"{min(ids)}:{update.dedupe_key}"[:_LONGEST_KEY]
     match update:
         case TemplateStatusUpdate():
             yield TemplatePiece(key, update.waba_id, update.name, update.language, _status_of(update.event), update.at)

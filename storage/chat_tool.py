@@ -4,11 +4,13 @@ The tool has ids of its own, and what it says may come in any order, twice, and 
 one transaction. While nobody has said whose conversation it is, everything but messages waits with the tool's id.
 """
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import MessageAuthor
@@ -29,6 +31,8 @@ from storage.customers import lock_customer
 from storage.ingest_messages import hear_customer
 from storage.people import Address, resolve
 from storage.stores import StoreParts, required_id
+
+_LONGEST_ID = 200
 
 
 class WhoseConversationError(LookupError):
@@ -76,11 +80,12 @@ async def tell_messages(
     if ref.conversation_id is None:
         customer, conversation = await _begin(session, parts, ref, who, now=now)
     else:
-        customer, conversation = await _found(session, ref.conversation_id)
+        customer, conversation = await _found(session, ref)
     new = 0
-    for spoken in messages:
+    for told in messages:
         if customer.erased_at is not None:
             break
+        spoken = replace(told, external_id=_id_of_message(external_id, told))
         if spoken.author is MessageAuthor.CUSTOMER:
             new += await hear_customer(session, customer, conversation, spoken, source="chat_tool", now=now)
         else:
@@ -96,7 +101,7 @@ async def tell_column(
     ref = await bind_ref(session, parts.id, external_id)
     if ref.conversation_id is None:
         return await _waits(session, ref, stands=keep_column(ref, column, at=at))
-    customer, conversation = await _found(session, ref.conversation_id)
+    customer, conversation = await _found(session, ref)
     stands = await move(session, customer, conversation, column, at=at, now=now)
     return await _done(session, ref, conversation, stands=stands)
 
@@ -108,7 +113,7 @@ async def tell_open(
     ref = await bind_ref(session, parts.id, external_id)
     if ref.conversation_id is None:
         return await _waits(session, ref, stands=keep_open(ref, is_open=is_open, at=at))
-    customer, conversation = await _found(session, ref.conversation_id)
+    customer, conversation = await _found(session, ref)
     stands = await set_open(session, customer, conversation, is_open=is_open, at=at, now=now)
     return await _done(session, ref, conversation, stands=stands)
 
@@ -120,9 +125,16 @@ async def tell_context(
     ref = await bind_ref(session, parts.id, external_id)
     if ref.conversation_id is None:
         return await _waits(session, ref, stands=set_context(ref, context, at=at))
-    customer, conversation = await _found(session, ref.conversation_id)
+    customer, conversation = await _found(session, ref)
     stands = customer.erased_at is None and set_context(conversation, context, at=at)
     return await _done(session, ref, conversation, stands=stands)
+
+
+def _id_of_message(conversation_id: str, told: Spoken) -> str:
+    """A message's id among all of a customer's chat: the tool may count anew in each of its conversations."""
+    # No id of a conversation has a slash in it.
+    known_as = f"{conversation_id}/{told.external_id}"
+    return known_as if len(known_as) <= _LONGEST_ID else hashlib.sha256(known_as.encode()).hexdigest()
 
 
 async def _begin(
@@ -143,13 +155,16 @@ async def _begin(
     return customer, conversation
 
 
-async def _found(session: AsyncSession, conversation_id: int) -> tuple[Customer, Conversation]:
-    conversation = await session.get_one(Conversation, conversation_id)
+async def _found(session: AsyncSession, ref: ConversationRef) -> tuple[Customer, Conversation]:
     while True:
-        customer = await lock_customer(session, conversation.customer_id)
-        # Read again under the lock: until then the customer may have been merged into another.
-        await session.refresh(conversation)
-        if conversation.customer_id == customer.id:
+        customer_id = (
+            await session.exec(select(Conversation.customer_id).where(Conversation.id == ref.conversation_id))
+        ).one()
+        customer = await lock_customer(session, customer_id)
+        # Read again under the lock: until then the customer may have been merged into another, and the chat with it.
+        await session.refresh(ref)
+        conversation = await session.get(Conversation, ref.conversation_id, populate_existing=True)
+        if conversation is not None and conversation.customer_id == customer.id:
             return customer, conversation
 
 

@@ -111,7 +111,8 @@ async def note_message(session: AsyncSession, conversation: Conversation, spoken
     """
     rows = await _known(session, conversation, spoken)
     if rows:
-        if len(rows) == 1:
+        # WhatsApp's ids are the world's: one that stands in somebody else's chat is left as it is.
+        if len(rows) == 1 and rows[0].conversation_id == conversation.id:
             rows[0].wamid = rows[0].wamid or spoken.wamid
             rows[0].external_id = rows[0].external_id or spoken.external_id
         return False

@@ -132,10 +132,15 @@ async def completion_of(session: AsyncSession, order: Order) -> CustomerEvent | 
 
 
 async def find_checkout(
-    session: AsyncSession, store_id: int, *, token: str | None, external_id: str | None
+    session: AsyncSession, store_id: int, *, token: str | None, external_id: str | None, lock: bool = False
 ) -> Checkout | None:
-    """The store's checkout with that token, else the one with that number of the shop's."""
+    """The store's checkout with that token, else the one with that number of the shop's.
+
+    With `lock` its row stays locked, after its customer's: a checkout of nobody has no other lock.
+    """
     of_store = select(Checkout).where(Checkout.store_id == store_id).execution_options(populate_existing=True)
+    if lock:
+        of_store = of_store.with_for_update()
     found: Checkout | None = None
     if token is not None:
         found = (await session.exec(of_store.where(Checkout.token == token))).first()
@@ -146,7 +151,7 @@ async def find_checkout(
 
 async def _ensure(session: AsyncSession, store_id: int, *, token: str | None, external_id: str | None) -> Checkout:
     """The checkout's row, made if it was never told of; whatever is told of it then is the newer word."""
-    found = await find_checkout(session, store_id, token=token, external_id=external_id)
+    found = await find_checkout(session, store_id, token=token, external_id=external_id, lock=True)
     if found is None:
         token = token or f"deleted:{external_id}"
         row = {
@@ -160,7 +165,7 @@ async def _ensure(session: AsyncSession, store_id: int, *, token: str | None, ex
             "items": [],
         }
         await insert_new(session, Checkout, [row], returning="id")
-        found = await find_checkout(session, store_id, token=token, external_id=external_id)
+        found = await find_checkout(session, store_id, token=token, external_id=external_id, lock=True)
     if found is None:
         msg = "a row that was just written, or stood in the way of that, is there"
         raise AssertionError(msg)

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import ConsentState
+from models.enums import WITHDRAWN_CONSENT, ConsentState
 from models.money import Money
 from models.tables import Customer, Suppression
-from storage.opt_outs import recompute
+from policies.phone_forms import same_line
+from policies.phones import suppression_hash
+from storage.ingest import insert_new
+from storage.opt_outs import facts_changed, recompute
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +35,28 @@ class ShopPerson:
 
 
 async def lock_customer(session: AsyncSession, customer_id: int) -> Customer:
-    """The customer's row, locked until the transaction ends (promise 2).
+    """The customer's row, locked until the transaction ends (promise 2); of one who was merged, the row that stands.
 
     On PostgreSQL this is `FOR UPDATE`; on SQLite the writing transaction holds the database's one write lock already.
     """
-    return (
-        await session.exec(
-            select(Customer)
-            .where(Customer.id == customer_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    ).one()
+    while True:
+        customer = (
+            await session.exec(
+                select(Customer)
+                .where(Customer.id == customer_id)
+                .with_for_update()
+                .execution_options(populate_existing=True)
+            )
+        ).one()
+        if customer.merged_into_id is None:
+            return customer
+        # Merged since somebody looked the id up, perhaps while we waited for the lock.
+        customer_id = customer.merged_into_id
 
 
-async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[ShopPerson]) -> list[Customer]:
+async def upsert_people(
+    session: AsyncSession, store_id: int, people: Sequence[ShopPerson], *, now: datetime
+) -> list[Customer]:
     """Bring a page of people up to date, in their order.
 
     A phone belongs to one customer of a store: whoever has it keeps it, and a second person with the same phone is
@@ -66,6 +77,7 @@ async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[S
     for row in holders:
         holder_of[row.phone or ""] = standing.get(row.merged_into_id, row)
     found = []
+    newly_named = []
     for person in people:
         holder = holder_of.get(person.phone) if person.phone is not None else None
         customer: Customer | None = known.get(person.external_id)
@@ -73,6 +85,7 @@ async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[S
             # Met on WhatsApp before the shop told us who it is.
             customer = holder
             customer.external_id = person.external_id
+            newly_named.append(customer)
         if customer is None:
             customer = Customer(store_id=store_id, external_id=person.external_id)
             session.add(customer)
@@ -86,6 +99,9 @@ async def upsert_people(session: AsyncSession, store_id: int, people: Sequence[S
             if customer.phone is not None:
                 holder_of[customer.phone] = customer
     await session.flush()
+    for customer in newly_named:
+        # The shop may be told now of what they said before.
+        await facts_changed(session, customer, now=now)
     return found
 
 
@@ -115,8 +131,7 @@ def _apply(customer: Customer, person: ShopPerson, *, phone_is_free: bool) -> No
         customer.phone_synthetic = person.phone_synthetic
     customer.first_name = person.first_name or customer.first_name
     customer.language = person.language or customer.language
-    newer = customer.consent_at is None or (person.consent_at is not None and person.consent_at > customer.consent_at)
-    if newer:
+    if _is_newer_consent(customer, person):
         customer.consent = person.consent
         customer.consent_source = person.consent_source
         customer.consent_at = person.consent_at
@@ -128,19 +143,51 @@ def _apply(customer: Customer, person: ShopPerson, *, phone_is_free: bool) -> No
         customer.last_order_currency = person.last_order_total.currency
 
 
-async def suppress(session: AsyncSession, store_id: int, phone_hash: str, *, reason: str, now: datetime) -> None:
-    """Put a phone's keyed hash on the store's suppression list, once."""
-    if not await suppressed(session, store_id, [phone_hash]):
-        session.add(Suppression(store_id=store_id, phone_hash=phone_hash, reason=reason, at=now))
-        await session.flush()
+def _is_newer_consent(customer: Customer, person: ShopPerson) -> bool:
+    """Consent without a time is older than any that has one, and brings none back that was withdrawn."""
+    if person.consent_at is None:
+        return customer.consent_at is None and customer.consent not in WITHDRAWN_CONSENT
+    return customer.consent_at is None or person.consent_at > customer.consent_at
 
 
-async def suppressed(session: AsyncSession, store_id: int, hashes: Sequence[str]) -> set[str]:
-    """Which of the hashes are on the list."""
-    return set(
-        await session.exec(
-            select(Suppression.phone_hash).where(
-                Suppression.store_id == store_id, col(Suppression.phone_hash).in_(list(hashes))
-            )
+class SuppressionReason(StrEnum):
+    """Why a phone is on the suppression list."""
+
+    OPT_OUT = "opt_out"
+    """Somebody asked for it; consent that is given later lifts it."""
+    ERASED = "erased"
+    """The person's data was erased; nothing lifts it."""
+
+
+async def suppress(
+    session: AsyncSession, store_id: int, phone: str, *, reason: SuppressionReason, key: bytes, now: datetime
+) -> None:
+    """Put a phone on the store's suppression list, in every form that means the same line, as keyed hashes.
+
+    Of two reasons the one that nothing lifts stands, of two moments the later.
+    """
+    hashes = sorted(suppression_hash(form, key) for form in same_line(phone))
+    rows = [{"store_id": store_id, "phone_hash": one, "reason": reason, "at": now} for one in hashes]
+    await insert_new(session, Suppression, rows, returning="phone_hash")
+    listed = await session.exec(
+        select(Suppression)
+        .where(Suppression.store_id == store_id, col(Suppression.phone_hash).in_(hashes))
+        .order_by(col(Suppression.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for row in listed.all():
+        if row.reason != SuppressionReason.ERASED:
+            row.reason = reason
+        row.at = max(row.at, now)
+    await session.flush()
+
+
+async def suppressed(session: AsyncSession, store_id: int, hashes: Sequence[str]) -> dict[str, datetime | None]:
+    """Which of the hashes are on the list, each with the moment after which consent lifts it; None for never."""
+    rows = await session.exec(
+        select(Suppression.phone_hash, Suppression.reason, Suppression.at).where(
+            Suppression.store_id == store_id, col(Suppression.phone_hash).in_(list(hashes))
         )
     )
+    return {one: at if reason == SuppressionReason.OPT_OUT else None for one, reason, at in rows}

@@ -115,6 +115,7 @@ async def considered(
                 Candidate(
                     customer_id=customer_id,
                     # Who was merged into another customer is reached as that one.
+                    has_user_id=customer.wa_user_id is not None and customer.merged_into_id is None,
                     phone=customer.phone if customer.merged_into_id is None else None,
                     synthetic=customer.phone_synthetic,
                     consent=customer.consent,
@@ -143,9 +144,10 @@ def _is_suppressed(customer: Customer, hashes: Mapping[int | None, str], listed:
     hashed = hashes.get(customer.id)
     if hashed is None or hashed not in listed:
         return False
-    since = listed[hashed]
-    consents = customer.consent is ConsentState.SUBSCRIBED and customer.consent_at is not None
-    return since is None or not consents or customer.consent_at <= since
+    since, consented_at = listed[hashed], customer.consent_at
+    if since is None or consented_at is None or customer.consent is not ConsentState.SUBSCRIBED:
+        return True
+    return consented_at <= since
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import delete, literal, update
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -34,17 +34,14 @@ from models.tables import (
     UnmatchedStatus,
     WatchAnswer,
 )
-from policies.phone_forms import same_line
-from policies.phones import suppression_hash
-from storage.customers import suppress
+from storage.customers import SuppressionReason, suppress
 from storage.events import record_event
 from storage.ingest import insert_new, lock_customers
 from storage.opt_outs import recompute
 from storage.raw_bodies import empty_bodies, phone_traces
+from storage.sends import FORGOTTEN
 from storage.shoppers import Shopper, find_shoppers
 from storage.stores import required_id
-
-REASON = "erased"
 
 
 async def erase_customer(session: AsyncSession, customer: Customer, *, suppression_key: bytes, now: datetime) -> None:
@@ -96,7 +93,7 @@ async def erase_person(
     found = {required_id(one.id): one for one in (by_id, holder) if one is not None}
     traces = await erase_rows(session, list(found.values()), suppression_key=suppression_key, now=now)
     if phone is not None:
-        await _suppress(session, store_id, phone, key=suppression_key, now=now)
+        await suppress(session, store_id, phone, reason=SuppressionReason.ERASED, key=suppression_key, now=now)
         traces |= phone_traces(phone)
     if external_id is not None:
         traces.add(external_id)
@@ -117,12 +114,25 @@ async def erase_rows(
     return traces
 
 
+async def erase_unowned(session: AsyncSession, store_id: int) -> None:
+    """Erase what a store keeps of people whom it could not name yet: strangers' carts, and what a chat tool told."""
+    await _in_bulk(
+        session,
+        update(Checkout).where(col(Checkout.store_id) == store_id, col(Checkout.customer_id).is_(None)),
+        url=None,
+        items=[],
+        idle_since=None,
+    )
+    unbound = col(ConversationRef.conversation_id).is_(None)
+    await _in_bulk(session, delete(ConversationRef).where(col(ConversationRef.store_id) == store_id, unbound))
+
+
 async def _erase(session: AsyncSession, customer: Customer, *, key: bytes, now: datetime) -> set[str]:
     customer_id = required_id(customer.id)
     await _end_journeys(session, customer, now=now)
     traces = {one for one in (customer.external_id, customer.wa_user_id) if one is not None}
     if customer.phone is not None:
-        await _suppress(session, customer.store_id, customer.phone, key=key, now=now)
+        await suppress(session, customer.store_id, customer.phone, reason=SuppressionReason.ERASED, key=key, now=now)
         traces |= phone_traces(customer.phone)
     traces |= await _erase_sends(session, customer_id)
     traces |= await _erase_chats(session, customer_id)
@@ -134,16 +144,11 @@ async def _erase(session: AsyncSession, customer: Customer, *, key: bytes, now: 
     customer.phone = customer.wa_user_id = customer.first_name = customer.language = customer.time_zone = None
     customer.phone_synthetic = False
     customer.last_inbound_at = customer.shop_updated_at = None
-    customer.consent, customer.consent_source, customer.consent_at = ConsentState.REDACTED, REASON, now
+    customer.consent, customer.consent_source, customer.consent_at = ConsentState.REDACTED, "erased", now
     customer.erased_at = customer.erased_at or now
     recompute(customer)
     await session.flush()
     return traces
-
-
-async def _suppress(session: AsyncSession, store_id: int, phone: str, *, key: bytes, now: datetime) -> None:
-    for form in same_line(phone):
-        await suppress(session, store_id, suppression_hash(form, key), reason=REASON, now=now)
 
 
 async def _end_journeys(session: AsyncSession, customer: Customer, *, now: datetime) -> None:
@@ -168,11 +173,16 @@ async def _end_journeys(session: AsyncSession, customer: Customer, *, now: datet
 
 
 async def _erase_sends(session: AsyncSession, customer_id: int) -> set[str]:
-    """Drafts and parameters; WhatsApp's message ids too, which hold the recipient's number in another writing."""
+    """Drafts and parameters; WhatsApp's message ids too, which hold the recipient's number in another writing.
+
+    What stands in their place keeps a late status from bringing them back.
+    """
     of_them = col(Send.customer_id) == customer_id
     sends = select(Send.id).where(of_them)
-    wamids = await _known(session, select(SendAttempt.wamid).where(col(SendAttempt.send_id).in_(sends)))
-    await _in_bulk(session, update(SendAttempt).where(col(SendAttempt.send_id).in_(sends)), wamid=None)
+    of_sends = col(SendAttempt.send_id).in_(sends)
+    known = await _known(session, select(SendAttempt.wamid).where(of_sends))
+    wamids = {wamid for wamid in known if not wamid.startswith(FORGOTTEN)}
+    await _in_bulk(session, update(SendAttempt).where(of_sends), wamid=literal(FORGOTTEN) + col(SendAttempt.id))
     await _in_bulk(session, delete(UnmatchedStatus).where(col(UnmatchedStatus.wamid).in_(wamids)))
     await _in_bulk(session, update(Send).where(of_them), parameters={}, free_text=None, coupon_code=None)
     return wamids

@@ -11,14 +11,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables import AppliedPiece, Customer, WebhookUpdate
-from storage.engine import is_sqlite
+from storage.engine import is_sqlite, padded
 from storage.stores import required_id
+
+# Built once: building one costs more than running it.
+_LOCKED = (
+    select(Customer)
+    .where(col(Customer.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(Customer.id))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_LOCKED_IDS = (
+    select(Customer.id)
+    .where(col(Customer.id).in_(bindparam("ids", expanding=True)))
+    .order_by(col(Customer.id))
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +59,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What an ingest did. `duplicate` says that the request was known already and changed nothing."""
+    """What an ingest did.
+
+    Attributes:
+        duplicate: the request was known already and changed nothing.
+        applied: how many of its pieces were new.
+        told: its transaction has something to tell Temporal.
+    """
 
     duplicate: bool = False
     applied: int = 0
+    told: bool = False
 
 
 async def insert_new(
@@ -102,16 +124,21 @@ async def new_pieces(session: AsyncSession, keys: Iterable[str], *, now: datetim
     return await insert_new(session, AppliedPiece, rows, returning="key")
 
 
-async def lock_customers(session: AsyncSession, ids: Iterable[int]) -> dict[int, Customer]:
-    """The customers' rows, locked by ascending id until the transaction ends (see `lock_customer`)."""
+async def lock_customers(
+    session: AsyncSession, ids: Iterable[int], *, unread: Iterable[int] = ()
+) -> dict[int, Customer]:
+    """The customers' rows, locked by ascending id until the transaction ends (see `lock_customer`).
+
+    Args:
+        session: a writing transaction.
+        ids: whose rows are wanted.
+        unread: who is to be locked as well, in the same order, without their rows being read.
+    """
     wanted = sorted(set(ids))
+    others = set(unread).difference(wanted)
+    if others and not is_sqlite(session):
+        await session.exec(_LOCKED_IDS, params={"ids": padded(others.union(wanted))})
     if not wanted:
         return {}
-    rows = await session.exec(
-        select(Customer)
-        .where(col(Customer.id).in_(wanted))
-        .order_by(col(Customer.id))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    rows = await session.exec(_LOCKED, params={"ids": padded(wanted)})
     return {required_id(customer.id): customer for customer in rows}

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EventKind, ExitReason, MessageAuthor
-from models.tables import Conversation, Customer, Store
+from models.tables import Conversation, Customer, Enrollment, Store
 from policies.stop_words import is_stop
 from storage.chats import (
     Spoken,
@@ -158,7 +158,7 @@ async def hear_customer(
     words = (await _stop_words(session, {customer.store_id}))[customer.store_id]
     at = min(spoken.at, now)
     running = await open_enrollment(session, required_id(customer.id))
-    is_old = running is not None and at < running.selected_at
+    is_old = running is not None and at < running.selected_at and not _breaks_silence(running, conversation)
     _note_activity(customer, at)
     stop = is_stop(spoken.text, words)
     if stop:
@@ -167,6 +167,11 @@ async def hear_customer(
         news = _what_it_means(customer, conversation.number_id, spoken, at=at, stop=stop, source=source)
         await record_events(session, [news], received_at=now)
     return new
+
+
+def _breaks_silence(running: Enrollment, conversation: Conversation) -> bool:
+    """Whether the customer has the last word in the very conversation whose silence the journey answers."""
+    return running.conversation_id == conversation.id and conversation.silent_since is None
 
 
 async def _heed(

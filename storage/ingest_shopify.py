@@ -5,6 +5,7 @@ stands who is meant, and in which order the locks are taken: the update's row, t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -22,6 +23,7 @@ from storage.enrollments import open_enrollment
 from storage.erasure import erase_person
 from storage.events import add_intent, record_event
 from storage.ingest import Delivery, Ingested, insert_new, store_deliveries
+from storage.intents import wrote_intents
 from storage.merging import merge_customers
 from storage.opt_outs import change_consent, upkeep_workflow_id
 from storage.orders import apply_order, apply_refund
@@ -90,10 +92,11 @@ async def _ingest(session: AsyncSession, requests: Sequence[ShopifyRequest]) -> 
         await lock_shoppers(
             session, [one.piece.buyer for one in fresh if isinstance(one.piece, OrderPiece | CheckoutPiece)]
         )
-    return [
+    done = [
         await _apply(session, request) if new else Ingested(duplicate=True)
         for request, new in zip(requests, stored, strict=True)
     ]
+    return [replace(one, told=True) for one in done] if await wrote_intents(session) else done
 
 
 async def _apply(session: AsyncSession, request: ShopifyRequest) -> Ingested:

@@ -11,11 +11,17 @@ from storage.engine import Database
 from storage.ingest import Delivery, Ingested, lock_customers, new_pieces, store_deliveries
 from storage.ingest_accounts import AccountNews, TemplateNews, note_accounts, note_templates
 from storage.ingest_messages import PersonPiece, hear, person_of
+from storage.intents import wrote_intents
 from storage.number_changes import MovePiece, apply_move
 from storage.people import find_people, resolve
+from storage.raw_bodies import empty_body
 from storage.statuses import MatchedMeanwhileError, StatusPiece, apply, match
 
 _TRIES = 5
+
+
+class MergedMeanwhileError(Exception):
+    """Somebody was merged into another customer while they were looked up: the transaction must be run again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +75,14 @@ async def ingest_whatsapp_together(database: Database, requests: Sequence[WhatsA
     Raises:
         DatabaseUnavailableError: the database cannot be reached; nothing is stored.
     """
+    changed: Exception = MergedMeanwhileError()
     for _ in range(_TRIES):
         try:
             async with database.write() as session:
                 return await _ingest(session, requests)
-        except MatchedMeanwhileError:
-            continue
-    raise MatchedMeanwhileError
+        except (MatchedMeanwhileError, MergedMeanwhileError) as error:
+            changed = error
+    raise changed
 
 
 async def _ingest(session: AsyncSession, requests: Sequence[WhatsAppRequest]) -> list[Ingested]:
@@ -93,16 +100,33 @@ async def _ingest(session: AsyncSession, requests: Sequence[WhatsAppRequest]) ->
     found = await resolve(session, (person_of(one) for one in people))
     movers = (await find_people(session, list(chain.from_iterable((one.old, one.new) for one in moves)))).ids
     matched = await match(session, statuses)
-    customers = await lock_customers(session, {*found.ids.values(), *movers.values(), *matched.customers})
+    customers = await lock_customers(
+        session, {*found.ids.values(), *movers.values(), *matched.failing}, unread=matched.customers
+    )
+    if any(customers[one].merged_into_id is not None for one in {*found.ids.values(), *movers.values()}):
+        # While we waited for the locks: what they wrote is the word of the customer that they are now.
+        raise MergedMeanwhileError
     found.complete(customers)
-    await apply(session, matched, customers, received_at=now)
+    forgotten = {one.dedupe_key for one in people if customers[found.ids[person_of(one)]].erased_at is not None}
+    people = [one for one in people if one.dedupe_key not in forgotten]
+    forgotten |= await apply(session, matched, customers, received_at=now)
     await hear(session, people, found.ids, customers, now=now)
     for move in moves:
         await apply_move(session, move, movers, customers, now=now)
     await note_templates(session, list(chain.from_iterable(one.templates for one in taken)), now=now)
     await note_accounts(session, list(chain.from_iterable(one.accounts for one in taken)), now=now)
     applied = iter(taken)
-    return [Ingested(applied=len(next(applied))) if new else Ingested(duplicate=True) for new in stored]
+    if forgotten:
+        await _forget(session, requests, forgotten)
+    told = await wrote_intents(session)
+    return [Ingested(applied=len(next(applied)), told=told) if new else Ingested(duplicate=True) for new in stored]
+
+
+async def _forget(session: AsyncSession, requests: Sequence[WhatsAppRequest], forgotten: set[str]) -> None:
+    """WhatsApp goes on telling of messages to people who were erased: of such a request nothing is kept."""
+    for request in requests:
+        if any(one.dedupe_key in forgotten for one in request.pieces):
+            await empty_body(session, request.delivery.source, request.delivery.key)
 
 
 class _Piece(Protocol):

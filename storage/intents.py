@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import Connection, event, func
+from sqlalchemy.orm import Mapper, object_session
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,6 +27,20 @@ LEASE = timedelta(seconds=60)
 """How long a taken intent is left to the relay that took it."""
 _LONGEST_PAUSE = timedelta(minutes=5)
 _AFTER = "after"
+_WROTE = "wrote intents"
+
+
+@event.listens_for(SignalIntent, "before_insert")
+def _note(_mapper: Mapper[SignalIntent], _connection: Connection, intent: SignalIntent) -> None:
+    session = object_session(intent)
+    if session is not None:
+        session.info[_WROTE] = True
+
+
+async def wrote_intents(session: AsyncSession) -> bool:
+    """Whether the transaction tells anybody anything, so that the relay must look after its commit."""
+    await session.flush()
+    return bool(session.info.get(_WROTE))
 
 
 @dataclass(frozen=True, slots=True)

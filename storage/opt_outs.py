@@ -14,6 +14,7 @@ from models.tables import ConsentWriteBack, Customer
 from policies.opt_out import AT_META, OptOutSource, StopFacts, is_newer_consent, meta_stop, opt_out_of, own_stop
 from storage.events import add_intent, record_event
 from storage.stores import required_id
+from storage.watches import reachable_again
 
 __all__ = [
     "OptOutSource",
@@ -74,6 +75,8 @@ async def resume(session: AsyncSession, customer: Customer, *, at: datetime, now
     """Lift a locked customer's earlier stop at Meta; it gives no consent, and a stop told to us stays."""
     customer.meta_resume_at = _later(customer.meta_resume_at, at)
     await facts_changed(session, customer, now=now)
+    if customer.opted_out_at is None:
+        await reachable_again(session, required_id(customer.id), now=now)
 
 
 async def change_consent(
@@ -94,6 +97,8 @@ async def change_consent(
         return
     customer.consent, customer.consent_at, customer.consent_source = state, at, source
     await facts_changed(session, customer, now=received_at)
+    if customer.opted_out_at is None:
+        await reachable_again(session, required_id(customer.id), now=received_at)
     if state in WITHDRAWN_CONSENT:
         await record_event(
             session,

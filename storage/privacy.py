@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import PrivacyRequestKind
 from models.tables import Customer, PrivacyRequest
-from storage.erasure import erase_rows
+from storage.erasure import erase_rows, erase_unowned
 from storage.ingest import insert_new, lock_customers
 from storage.raw_bodies import empty_all_bodies, empty_bodies
 
@@ -106,6 +106,7 @@ async def fulfil_page(
     await empty_bodies(session, store_id, traces)
     if len(ids) == limit:
         return True
+    await erase_unowned(session, store_id)
     await empty_all_bodies(session, store_id)
     for request in asked:
         request.fulfilled_at = now

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from sqlalchemy import Table, bindparam, func, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,6 +17,8 @@ from storage.engine import is_sqlite
 from storage.enrollments import EnrollmentFacts
 from storage.stores import required_id
 
+FORGOTTEN: Final = "erased:"
+"""How the id of a message begins whose customer was erased: WhatsApp's own id holds their number."""
 CLAIMABLE = (SendState.DRAFTED, SendState.FAILED)
 SETTLED = (SendState.ACCEPTED, SendState.SKIPPED, SendState.PARKED)
 
@@ -136,9 +138,15 @@ async def latest_attempt(session: AsyncSession, send: Send) -> SendAttempt | Non
     return await get_attempt(session, attempt_id(send.enrollment_id, send.stage, send.occurrence, send.attempt))
 
 
+def is_forgotten(attempt: SendAttempt) -> bool:
+    """Whether it went to somebody who was erased since."""
+    return (attempt.wamid or "").startswith(FORGOTTEN)
+
+
 def record_accepted(send: Send, attempt: SendAttempt, *, wamid: str, held: bool, now: datetime) -> None:
     """Meta took the message. A status that was faster than this record is kept."""
-    attempt.wamid = wamid
+    if not is_forgotten(attempt):
+        attempt.wamid = wamid
     attempt.accepted_at = now
     if attempt.status in (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN):
         attempt.status = AttemptStatus.HELD_BY_META if held else AttemptStatus.ACCEPTED
@@ -210,7 +218,12 @@ async def write_chat(
     kind: str,
     now: datetime,
 ) -> None:
-    """Put our message into the customer's chat, which is opened if there is none yet."""
+    """Put our message into the customer's chat, which is opened if there is none yet.
+
+    Of one that was on its way while its customer was erased nothing is kept.
+    """
+    if facts.customer.erased_at is not None:
+        return
     if conversation_id is None:
         conversation = await ensure_conversation(
             session,

@@ -20,7 +20,10 @@ class StoreExistsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewStore:
-    """What `store add` was told; secrets are still plain here. `salt` (32 bytes in hex) is drawn if left out."""
+    """What `store add` was told; secrets are still plain here.
+
+    `salt` (32 bytes in hex) is drawn if left out. `stop_words` of None leaves a known store's own as they are.
+    """
 
     slug: str
     time_zone: str
@@ -39,6 +42,7 @@ class NewStore:
     shop_endpoint: str | None = None
     whatsapp_endpoint: str | None = None
     salt: str | None = None
+    stop_words: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now
         time_zone=new.time_zone,
         currency=new.currency,
         languages=list(new.languages),
+        stop_words=list(new.stop_words or ()),
         default_region=new.default_region,
         salt_secret=cipher.encrypt(new.salt or new_salt()),
         created_at=now,
@@ -136,6 +141,8 @@ async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher) -
     store, number, shop = parts.store, parts.number, parts.shop
     store.time_zone, store.currency = new.time_zone, new.currency
     store.languages, store.default_region = list(new.languages), new.default_region
+    if new.stop_words is not None:
+        store.stop_words = list(new.stop_words)
     number.phone_number_id, number.waba_id, number.portfolio_id = new.phone_number_id, new.waba_id, new.portfolio_id
     number.token_secret = cipher.encrypt(new.whatsapp_token)
     number.app_secret = cipher.encrypt(new.whatsapp_app_secret)

@@ -36,7 +36,16 @@ async def subject_of(session: AsyncSession, enrollment: Enrollment) -> Subject:
     if enrollment.conversation_id is not None:
         conversation = await session.get(Conversation, enrollment.conversation_id, populate_existing=True)
     if enrollment.checkout_id is not None:
-        checkout = await session.get(Checkout, enrollment.checkout_id, populate_existing=True)
+        # Whoever fills another cart during the journey is reminded of that one.
+        checkout = (
+            await session.exec(
+                select(Checkout)
+                .where(Checkout.customer_id == enrollment.customer_id, col(Checkout.idle_since).is_not(None))
+                .order_by(col(Checkout.idle_since).desc(), col(Checkout.id).desc())
+                .limit(1)
+                .execution_options(populate_existing=True)
+            )
+        ).first() or await session.get(Checkout, enrollment.checkout_id, populate_existing=True)
     return Subject(conversation, checkout)
 
 

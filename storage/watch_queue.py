@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, tuple_
+from sqlalchemy.orm import aliased
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -241,10 +242,25 @@ def is_in_scope(scope: Scope) -> list[ColumnElement[bool]]:
             col(Checkout.idle_since).is_not(None),
             # Whose a checkout is may be told later, or never.
             col(Checkout.customer_id).is_not(None),
+            # Whoever filled another cart since is asked about that one.
+            ~_has_newer_cart(),
         ]
     if row.since is not None:
         conditions.append(_quiet_since(scope) >= row.since)
     return conditions
+
+
+def _has_newer_cart() -> ColumnElement[bool]:
+    newer = aliased(Checkout)
+    return (
+        select(newer.id)
+        .where(
+            newer.customer_id == Checkout.customer_id,
+            tuple_(col(newer.idle_since), col(newer.id)) > tuple_(col(Checkout.idle_since), col(Checkout.id)),
+        )
+        .correlate(Checkout)
+        .exists()
+    )
 
 
 def _quiet_since(scope: Scope) -> Any:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError, RPCStatusCode
 
 from gateway.api.answers import DecisionDocument
@@ -84,8 +84,8 @@ async def _update(client: Client, workflow_id: str, update: str, send_id: int) -
         raise _not_waiting() from None
     except RPCError as error:
         raise (_not_waiting() if error.status is RPCStatusCode.NOT_FOUND else _away()) from None
-    except (RuntimeError, TimeoutError):
-        # A lazy client that cannot connect, or no worker to ask.
+    except (RuntimeError, TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        # A lazy client that cannot connect, or no worker to ask: the client makes an error of its own of a time-out.
         raise _away() from None
 
 

@@ -11,11 +11,11 @@ from gateway.api.problems import ApiError
 from gateway.api.requests import Who
 from gateway.api.responses import NO_SUCH_CUSTOMER
 from gateway.api.stores import store_of, zone_of
-from policies.phones import parse_phone, suppression_hash
+from policies.phones import parse_phone
 from reports.documents import StatusDocument
 from reports.people import customer_view
 from reports.status import status_of
-from storage.customers import lock_customer, suppress
+from storage.customers import SuppressionReason, lock_customer, suppress
 from storage.opt_outs import OptOutSource, opt_out
 from storage.stores import required_id, suppression_key
 
@@ -56,11 +56,11 @@ async def take_out(who: Who, caller: Support, gateway: TheGateway) -> OptOutAnsw
         if customer is not None:
             customer = await lock_customer(session, required_id(customer.id))
             phone = phone or customer.phone
-            key = f"operator:opt_out:{customer.id}:{now.isoformat()}"
-            await opt_out(session, customer, source=OptOutSource.OPERATOR, at=now, received_at=now, dedupe_key=key)
+            once = f"operator:opt_out:{customer.id}:{now.isoformat()}"
+            await opt_out(session, customer, source=OptOutSource.OPERATOR, at=now, received_at=now, dedupe_key=once)
         if phone is not None:
-            hashed = suppression_hash(phone, suppression_key(parts.store, gateway.cipher))
-            await suppress(session, parts.id, hashed, reason="opt_out", now=now)
+            key = suppression_key(parts.store, gateway.cipher)
+            await suppress(session, parts.id, phone, reason=SuppressionReason.OPT_OUT, key=key, now=now)
         answer = OptOutAnswer(
             store=parts.store.slug,
             known=customer is not None,

@@ -110,9 +110,10 @@ async def stop_for_one(name: JourneyName, who: Who, caller: Support, gateway: Th
     async with gateway.database.write() as session:
         parts = await store_of(session, caller)
         journey = await find_journey(session, parts.id, name)
-        customer_id = required_id((await known(session, parts, who)).id)
-        await lock_customer(session, customer_id)
-        enrollment, unpaced = await stop_customer(session, required_id(journey.id), customer_id, now=gateway.clock())
+        customer = await lock_customer(session, required_id((await known(session, parts, who)).id))
+        enrollment, unpaced = await stop_customer(
+            session, required_id(journey.id), required_id(customer.id), now=gateway.clock()
+        )
     if enrollment is None and not unpaced:
         raise ApiError(HTTPStatus.CONFLICT, "the customer is not in this journey")
     gateway.wake()

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,21 @@ async def test_stop_of_a_journey_whose_workflows_are_gone(seeded: Scene, tempora
     assert again["told"] == 0
 
 
+async def test_an_export_is_its_owners_alone_even_in_a_file_of_everybodys(seeded: Scene, tmp_path: Path) -> None:
+    """A file that was there keeps nothing of its mode."""
+    out = tmp_path / "person.json"
+    out.touch(0o644)
+    answer = await seeded.run("customers", "export", "#1", "--out", str(out))
+    assert answer.code == 0, answer.err
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+
+
+async def test_a_number_of_the_shops_that_is_missing_erases_nobody(seeded: Scene) -> None:
+    """A lonely # is a slip of the hand, and no customer without a number."""
+    answer = await seeded.run("customers", "erase", "#", "--yes")
+    assert (answer.code, "after the #" in answer.err) == (2, True)
+
+
 @pytest.fixture
 def store_file(tmp_path: Path, world: Scene) -> Path:
     """What `store add --from` reads: a second store on the sandbox."""
@@ -397,6 +413,7 @@ def store_file(tmp_path: Path, world: Scene) -> Path:
                 "time_zone": "Europe/Madrid",
                 "currency": "EUR",
                 "languages": ["es"],
+                "stop_words": ["Odhlásit"],
                 "region": "ES",
                 "phone_number_id": "900000000000002",
                 "waba_id": "800000000000002",
@@ -427,6 +444,29 @@ async def test_store_add_and_replace(world: Scene, temporal: Client, store_file:
     assert (several.code, "--store" in several.err) == (2, True)
     assert (await world.run("journeys", "--store", "second")).code == 0
     assert (await world.run("journeys", "--store", "third")).code == 3
+
+
+def rewrite(path: Path, **changes: str) -> None:
+    """What the file says, without its stop words and with these changes."""
+    told = {key: value for key, value in json.loads(path.read_text()).items() if key != "stop_words"}
+    path.write_text(json.dumps(told | changes))
+
+
+async def test_a_stores_own_stop_words(world: Scene, temporal: Client, store_file: Path) -> None:
+    """Words given anew take over, none given leaves them, and one that no message could be is refused."""
+    assert temporal is not None
+    add = ("store", "add", "--from", str(store_file), "--replace")
+    refused = await world.run(*add, "--stop-word", "!?")
+    assert (refused.code, "letters or digits" in refused.err) == (1, True)
+    assert (await world.run(*add)).code == 0
+    assert (await world.run(*add, "--stop-word", "dość", "--stop-word", "koniec")).code == 0
+    rewrite(store_file, stop_words="dość")
+    assert (await world.run(*add)).code == 1
+    rewrite(store_file)
+    assert (await world.run(*add)).code == 0
+    answer = await world.run("store", "list", "--store", "second", "--json")
+    assert json.loads(answer.out)["stores"][0]["stop_words"] == ["dość", "koniec"]
+    assert "dość, koniec" in (await world.run("store", "list", "--store", "second")).out
 
 
 async def test_store_check(world: Scene) -> None:

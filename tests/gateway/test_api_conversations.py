@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.requests import MAX_MESSAGES
 from models.tables import ChatMessage, Conversation, ConversationRef, Customer, CustomerEvent
+from storage.chats import message_key
 from tests.gateway.staff import Staff
 from tests.worlds import NOON, PHONE, later, text_message, whatsapp_body, whatsapp_headers
 
@@ -38,9 +39,9 @@ async def test_messages_are_taken_once_by_their_id(staff: Staff) -> None:
     assert (again["applied"], again["silent_since"]) == (1, None)
     rows = await staff.world.rows(ChatMessage)
     assert [(row.author, row.external_id, row.inbound) for row in rows] == [
-        ("agent", "m-1", False),
-        ("bot", "m-2", False),
-        ("customer", "m-3", True),
+        ("agent", "ticket-4711/m-1", False),
+        ("bot", "ticket-4711/m-2", False),
+        ("customer", "ticket-4711/m-3", True),
     ]
     [customer] = await staff.world.rows(Customer)
     assert (customer.phone, customer.last_inbound_at) == (PHONE, ago(minutes=1))
@@ -144,8 +145,10 @@ async def test_any_order_leaves_the_same_conversation(staff: Staff) -> None:
             await staff.post(f"{path}/{verb}", body)
     rows = await staff.world.rows(Conversation)
     assert len(rows) == len(orders)
-    found = {(row.board_column, row.is_open, row.silent_since, row.last_spoken_key, str(row.context)) for row in rows}
+    found = {(row.board_column, row.is_open, row.silent_since, str(row.context)) for row in rows}
     assert len(found) == 1
+    last = {message_key(f"c-{number}/m-3") for number in range(len(orders))}
+    assert {row.last_spoken_key for row in rows} == last
     assert found.pop()[:3] == ("quoted", False, ago(hours=1))
 
 
@@ -229,3 +232,31 @@ async def test_a_context_fits_every_database(staff: Staff, value: bytes) -> None
         "POST", f"{PATH}/context", b'{"context": {"a": ' + value + b"}}", headers={"Content-Type": "application/json"}
     )
     assert response.status_code == 422
+
+
+async def test_a_tool_may_count_anew_in_each_ticket_of_one_customer(staff: Staff) -> None:
+    """The first message of a second ticket is a message of its own."""
+    for number in (1, 2):
+        found = await told(staff, message(1, "customer", at=ago(hours=number)), path=f"/conversations/t-{number}")
+        assert found["applied"] == 1
+    assert len(await staff.world.rows(ChatMessage)) == 2
+
+
+async def test_another_stores_message_is_left_as_it_is(staff: Staff) -> None:
+    """WhatsApp's id of a message of somebody else's chat gives no hold on it."""
+    await staff.world.add_store("second", phone_number_id="900000000000002", shop_domain="second.myshopify.com")
+    raw = whatsapp_body(number="900000000000002", messages=[text_message("private", "wamid.theirs")])
+    assert (await staff.http.post("/webhooks/whatsapp", content=raw, headers=whatsapp_headers(raw))).status_code == 200
+    assert (await told(staff, message(1, wamid="wamid.theirs")))["applied"] == 0
+    [row] = await staff.world.rows(ChatMessage)
+    assert (row.external_id, row.text) == (None, "private")
+
+
+@pytest.mark.parametrize(("at", "ends"), [(ago(minutes=30), True), (ago(minutes=90), False)])
+async def test_a_reply_told_after_its_follow_up_began_ends_it(staff: Staff, at: datetime, *, ends: bool) -> None:
+    """The silence that it answers never was; what was said before our last word answers nothing."""
+    await told(staff, message(1, at=ago(hours=1)))
+    [chat] = await staff.world.rows(Conversation)
+    await staff.world.enroll(chat.customer_id, conversation_id=chat.id)
+    await told(staff, message(2, "customer", at=at))
+    assert [reason for _, reason in await staff.world.events()] == (["customer_replied"] if ends else [])

@@ -1,12 +1,16 @@
 """Looking customers up and taking them out of marketing."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from models.enums import JourneyState
+from models.enums import ConsentState, JourneyState
 from models.tables import Customer, Journey, Suppression
+from policies.phones import suppression_hash
+from storage.customers import SuppressionReason, lock_customer, suppress, suppressed
+from storage.entry import considered
+from storage.opt_outs import change_consent
 from tests.gateway.staff import Staff
 from tests.worlds import PHONE, later, text_message, whatsapp_body, whatsapp_headers
 
@@ -92,3 +96,43 @@ async def test_a_stranger_can_be_kept_out(staff: Staff) -> None:
     assert (answer["known"], answer["customer"]) == (False, None)
     assert len(await staff.world.rows(Suppression)) == 1
     assert (await staff.ask("POST", "/customers/opt-out", {"user_id": "GB.1"})).status_code == 404
+
+
+async def test_an_operators_opt_out_lasts_until_consent_comes_back(staff: Staff) -> None:
+    """The number is on the suppression list too, which newer consent lifts and older does not."""
+    customer = await staff.world.customer(external_id="77")
+    await staff.post("/customers/opt-out", {"phone": PHONE})
+    key = b"\x01" * 32
+
+    async def suppressed_after(at: datetime) -> bool:
+        async with staff.world.database.write() as session:
+            row = await lock_customer(session, customer)
+            await suppress(
+                session, staff.world.store_id, PHONE, reason=SuppressionReason.OPT_OUT, key=key, now=staff.world.now
+            )
+            await change_consent(
+                session, row, ConsentState.SUBSCRIBED, at=at, source="shopify", received_at=at, dedupe_key=str(at)
+            )
+            await session.flush()
+            [found] = await considered(session, 1, [customer], suppression_key=key, now=at)
+            assert found.candidate.opted_out is found.candidate.suppressed
+            return found.candidate.suppressed
+
+    assert await suppressed_after(staff.world.now)
+    assert not await suppressed_after(staff.world.now + timedelta(minutes=1))
+
+
+async def test_nothing_lifts_the_suppression_of_somebody_erased(staff: Staff) -> None:
+    """Whichever of erasure and opt-out came first."""
+    key = b"\x01" * 32
+    orders = (
+        [SuppressionReason.ERASED, SuppressionReason.OPT_OUT],
+        [SuppressionReason.OPT_OUT, SuppressionReason.ERASED],
+    )
+    for number, reasons in enumerate(orders):
+        phone = f"+55118765432{number}"
+        async with staff.world.database.write() as session:
+            for reason in reasons:
+                await suppress(session, staff.world.store_id, phone, reason=reason, key=key, now=staff.world.now)
+            hashes = [suppression_hash(form, key) for form in (phone, f"+55119{phone[5:]}")]
+            assert await suppressed(session, staff.world.store_id, hashes) == dict.fromkeys(hashes)

@@ -1,9 +1,14 @@
 """Reading journeys, pausing, resuming and stopping them."""
 
+from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
+from temporalio.client import Client
 
+from gateway.api import approvals
+from gateway.relay import Relay
 from models.enums import (
     AttemptStatus,
     EnrollmentState,
@@ -16,8 +21,10 @@ from models.enums import (
 )
 from models.tables import Enrollment, Journey, Send, SendAttempt, SignalIntent
 from reports.wording import PURCHASED_ELSEWHERE
-from tests.gateway.staff import Staff
+from tests.devserver import dev_server
+from tests.gateway.staff import Staff, gateway
 from tests.worlds import DEFINITION, PHONE
+from workflows.plugin import RekindlePlugin
 
 NAME = DEFINITION.name
 
@@ -156,3 +163,27 @@ async def test_approvals_list_what_waits(staff: Staff, running: str) -> None:
     async with staff.world.database.write() as session:
         (await session.get_one(Send, 1)).state = SendState.ACCEPTED
     assert (await staff.ask("POST", "/approvals/1/reject")).status_code == 409
+
+
+async def test_an_update_that_nobody_answers_in_time_is_a_503(
+    staff: Staff, running: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Temporal's client makes an error of its own of a time-out, which must not become a 500."""
+    attempt = await staff.world.claim(running)
+    async with staff.world.database.write() as session:
+        row = await session.get_one(SendAttempt, attempt)
+        (await session.get_one(Send, row.send_id)).state = SendState.DRAFTED
+        enrollment = await session.get_one(Enrollment, running)
+        enrollment.state, enrollment.hold_reason = EnrollmentState.HOLDING, HoldReason.APPROVAL
+    monkeypatch.setattr(approvals, "_ANSWER_WITHIN", timedelta(seconds=0.3))
+
+    async with dev_server() as environment:
+        address = environment.client.service_client.config.target_host
+        client = await Client.connect(address, plugins=[RekindlePlugin()])
+        # Nobody works on that queue.
+        await client.start_workflow("JourneyWorkflow", id=running, task_queue="nobody")
+        app = gateway(staff.world, Relay(staff.world.database, client, staff.world.clock))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway") as http:
+            headers = {"Authorization": f"Bearer {staff.marketer}"}
+            answer = await http.post("/api/approvals/1/approve", headers=headers)
+    assert answer.status_code == 503

@@ -7,14 +7,17 @@ import httpx
 import pytest
 
 from gateway.app import GatewaySettings, create_app
-from models.tables import ChatMessage, Customer, CustomerEvent, Order, SendAttempt, SignalIntent, WebhookUpdate
+from models.tables import ChatMessage, Customer, CustomerEvent, Number, Order, SendAttempt, SignalIntent, WebhookUpdate
 from storage.engine import Database
 from storage.secrets import Cipher, new_key
 from tests.gateway.conftest import Door
 from tests.worlds import (
+    APP_SECRET,
     NOON,
     PHONE,
+    SHOP,
     VERIFY_TOKEN,
+    WABA,
     later,
     order_body,
     shopify_headers,
@@ -274,3 +277,28 @@ async def test_unknown_buyers_are_kept_only_with_a_customer_id(door: Door) -> No
     assert await door.shopify(order_body(2), webhook_id="b") == 200
     assert [row.external_id for row in await door.world.rows(Customer)] == ["77"]
     assert len(await door.world.rows(WebhookUpdate)) == 2
+
+
+async def test_two_apps_on_one_account_are_both_heard(door: Door) -> None:
+    """Meta sends both the same body; the one that may speak for the number is taken, whichever comes first."""
+    await door.world.add_store(
+        "second", phone_number_id="900000000000002", whatsapp_app_secret="other", shop_domain="second.myshopify.com"
+    )
+    await door.world.enroll(await door.world.customer())
+    said = whatsapp_body(messages=[text_message("hi")])
+    entry = {"id": WABA, "time": int(NOON.timestamp())}
+    banned = {"field": "account_update", "value": {"event": "ACCOUNT_DELETED"}}
+    account = json.dumps({"object": "whatsapp_business_account", "entry": [{**entry, "changes": [banned]}]}).encode()
+    for raw in (said, account):
+        for secret in ("other", APP_SECRET):
+            assert await door.whatsapp(raw, secret=secret) == 200
+    assert await door.world.events() == [("customer_replied", "customer_replied")]
+    assert [number.paused_reason for number in await door.world.rows(Number)] == ["account:account_deleted"] * 2
+
+
+async def test_the_delivery_ids_of_two_shops_have_nothing_to_do_with_each_other(door: Door) -> None:
+    """What one shop has delivered is not taken for another's."""
+    await door.world.add_store("second", phone_number_id="900000000000002", shop_domain="second.myshopify.com")
+    for shop in ("second.myshopify.com", SHOP):
+        assert await door.shopify(order_body(), shop=shop, webhook_id="w-1") == 200
+    assert {order.store_id for order in await door.world.rows(Order)} == {1, 2}

@@ -3,11 +3,13 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
@@ -270,3 +272,38 @@ async def test_a_woken_relay_looks_at_once(
     assert await temporal.get_workflow_handle(enrollment).result() == ["stop stopped_by_staff"]
     stop.set()
     await asyncio.wait_for(running, 10)
+
+
+class _Deaf:
+    """A Temporal that is away, and counts who asks for it."""
+
+    asked = 0
+
+    def get_workflow_handle(self, _workflow_id: str) -> "_Deaf":
+        """Of any workflow."""
+        return self
+
+    async def signal(self, *_arguments: object, **_options: object) -> None:
+        """Never comes through, though never at once either."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+
+
+async def test_a_relay_that_found_temporal_away_asks_with_one_request(
+    door: Door, request: pytest.FixtureRequest
+) -> None:
+    """The first round meets it with a few signals under way, each further one tries a single one; all are kept."""
+    for number in range(30):
+        await happen(door.world, await enrolled(door.world, request, number))
+    deaf = _Deaf()
+    relay = Relay(door.world.database, cast("Client", deaf), door.world.clock)
+    await relay.drain()
+    first = deaf.asked
+    assert 1 < first < 30
+    for _ in range(3):
+        door.world.now += timedelta(minutes=10)
+        await relay.drain()
+    assert deaf.asked == first + 3
+    intents = await door.world.rows(SignalIntent)
+    assert [(one.settled_at, one.tries) for one in intents] == [(None, 4)] * 30

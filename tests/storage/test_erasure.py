@@ -8,9 +8,17 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import SQLModel
 
-from models.enums import ConsentState, EnrollmentState, MessageAuthor, PrivacyRequestKind, SendState
+from models.enums import (
+    AttemptStatus,
+    ConsentState,
+    EnrollmentState,
+    MessageAuthor,
+    PrivacyRequestKind,
+    SendState,
+)
 from models.money import Money
 from models.tables import (
+    ChatMessage,
     CouponIssue,
     Customer,
     Enrollment,
@@ -23,21 +31,26 @@ from models.tables import (
     WebhookUpdate,
 )
 from storage.chats import Spoken, ensure_conversation, note_message
-from storage.checkouts import CheckoutFacts
+from storage.checkouts import CheckoutFacts, apply_checkout
 from storage.conversations import attach, bind_ref, set_context
 from storage.customers import ShopPerson, lock_customer, upsert_people
+from storage.enrollments import enrollment_facts
 from storage.erasure import erase_customer, erase_person
 from storage.ingest import Delivery, lock_customers
+from storage.ingest_messages import MessagePiece
 from storage.ingest_shopify import ingest_shopify
+from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.merging import merge_customers
 from storage.opt_outs import OptOutSource, opt_out
 from storage.orders import OrderFacts
+from storage.people import Address
 from storage.personal_data import _OF_CUSTOMER, everything_about
 from storage.privacy import fulfil_page, note_request, open_requests
 from storage.raw_bodies import phone_traces
-from storage.sends import find_send
+from storage.sends import find_send, record_accepted, write_chat
 from storage.shop_pieces import CheckoutPiece, OrderPiece
 from storage.shoppers import Shopper
+from storage.statuses import Report, StatusPiece
 from storage.stores import suppression_key_from
 from tests.worlds import NOON, PHONE, World, later
 
@@ -195,7 +208,7 @@ async def test_an_erased_customer_is_not_brought_back(world: World) -> None:
         customer = await lock_customer(session, customer_id)
         await erase_customer(session, customer, suppression_key=KEY, now=later(hours=2))
         person = ShopPerson(SHOP_ID, PHONE, NAME, "fr", ConsentState.SUBSCRIBED, "import", later(hours=3))
-        [again] = await upsert_people(session, world.store_id, [person])
+        [again] = await upsert_people(session, world.store_id, [person], now=later(hours=3))
         assert again.id == customer_id
     buyer = Shopper(world.store_id, SHOP_ID, PHONE, NAME)
     facts = OrderFacts("1002", later(hours=3), later(hours=3), Money(2500, "USD"))
@@ -283,3 +296,59 @@ async def test_what_is_stored_about_somebody_can_be_told(world: World) -> None:
 def test_a_phone_is_found_however_it_is_written(written: str) -> None:
     """Bodies write numbers as people do."""
     assert written.removeprefix("+") in phone_traces(PHONE) or written.replace(" ", "") in phone_traces(PHONE)
+
+
+async def test_whatsapp_goes_on_telling_of_somebody_erased_and_nothing_of_it_is_kept(world: World) -> None:
+    """A late status brings neither the message's id nor the recipient's number back, nor does our own late record."""
+    customer_id = await world.customer(external_id=SHOP_ID)
+    enrollment = await world.enroll(customer_id)
+    attempt_id = await world.claim(enrollment)
+    async with world.database.write() as session:
+        customer = await lock_customer(session, customer_id)
+        await erase_customer(session, customer, suppression_key=KEY, now=NOON)
+    piece = StatusPiece("st:1", world.number_id, WAMID, Report.READ, later(hours=1), attempt_id)
+    for key, pieces in (("status", (piece,)), ("other", ())):
+        delivery = Delivery("whatsapp", "whatsapp", key, f"{key} {PHONE}", NOON, world.store_id)
+        await ingest_whatsapp(world.database, delivery, WhatsAppPieces(statuses=pieces))
+    async with world.database.write() as session:
+        facts = await enrollment_facts(session, enrollment)
+        attempt = await session.get_one(SendAttempt, attempt_id)
+        send = await find_send(session, enrollment, 0, 0)
+        assert send is not None
+        record_accepted(send, attempt, wamid=WAMID, held=False, now=NOON)
+        await write_chat(session, facts, attempt, conversation_id=None, text="marzipan", kind="text", now=NOON)
+    row, send = await world.attempt(attempt_id)
+    assert (row.wamid, row.status, send.state) == (f"erased:{attempt_id}", AttemptStatus.READ, SendState.ACCEPTED)
+    assert [one.body for one in await world.rows(WebhookUpdate)] == ["", f"other {PHONE}"]
+    assert await world.rows(ChatMessage) == []
+
+
+async def test_the_phone_of_somebody_merged_into_an_erased_customer_tells_nothing_more(world: World) -> None:
+    """Whoever writes from it is the erased person: neither the words nor the webhook are kept."""
+    kept, gone = await world.customer(external_id="1"), await world.customer(OLD_PHONE, external_id="2")
+    async with world.database.write() as session:
+        rows = await lock_customers(session, [kept, gone])
+        await erase_customer(session, rows[kept], suppression_key=KEY, now=NOON)
+        await merge_customers(session, rows[kept], rows[gone], now=NOON)
+    sender = Address(world.store_id, OLD_PHONE, None)
+    piece = MessagePiece("in:1", sender, world.number_id, WAMID, "text", "marzipan", None, NOON)
+    delivery = Delivery("whatsapp", "whatsapp", "key", "marzipan", NOON, world.store_id)
+    await ingest_whatsapp(world.database, delivery, WhatsAppPieces(people=(piece,)))
+    assert "marzipan" not in await everything(world)
+
+
+async def test_with_a_shop_go_strangers_carts_and_what_its_chat_tool_told(world: World) -> None:
+    """They name nobody whom we know, and people all the same."""
+    facts = CheckoutFacts("t", "5", NOON, NOON, Money(100, "USD"), url="https://shop.example/recover/secret")
+    async with world.database.write() as session:
+        await apply_checkout(session, world.store_id, None, facts, received_at=NOON, source="shopify")
+        ref = await bind_ref(session, world.store_id, "ticket-of-zephyrine")
+        set_context(ref, {"deal": "quokka"}, at=NOON)
+        kind = PrivacyRequestKind.SHOP_REDACT
+        await note_request(
+            session, world.store_id, kind, dedupe_key="s", customer_id=None, received_at=NOON, fulfilled_at=None
+        )
+    async with world.database.write() as session:
+        assert not await fulfil_page(session, world.store_id, suppression_key=KEY, now=NOON)
+    after = await everything(world)
+    assert [one for one in ("recover/secret", "quokka", "zephyrine") if one in after] == []

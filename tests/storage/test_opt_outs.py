@@ -5,9 +5,10 @@ import pytest
 
 from models.enums import ConsentState
 from models.tables import ConsentWriteBack, Customer, SignalIntent
-from storage.customers import lock_customer
+from storage.customers import ShopPerson, lock_customer, upsert_people
 from storage.opt_outs import OptOutSource, change_consent, opt_out, resume
-from tests.worlds import World, later
+from storage.shoppers import Shopper, meet_shopper
+from tests.worlds import PHONE, World, later
 
 OWN = OptOutSource.STOP_WORD
 META = OptOutSource.WHATSAPP_PREFERENCE
@@ -112,3 +113,39 @@ async def test_the_newest_word_to_meta_stands(world: World) -> None:
     await go_on(world, customer, later(hours=5))
     await go_on(world, customer, later(hours=1))
     assert (await world.one(Customer, customer)).opted_out_at is None
+
+
+async def test_the_shop_hears_of_a_stop_once_it_says_who_it_is(world: World) -> None:
+    """Who wrote STOP before the shop named them is told to it then, by a webhook or a page of customers."""
+    for number, phone in enumerate((PHONE, "+447700900124")):
+        await stop(world, await world.customer(phone), later(hours=1))
+        assert len(await world.rows(ConsentWriteBack)) == number
+        async with world.database.write() as session:
+            if number == 0:
+                await meet_shopper(session, Shopper(world.store_id, "77", phone), now=world.now)
+            else:
+                person = ShopPerson("78", phone, None, None, ConsentState.SUBSCRIBED, "shopify", world.now)
+                await upsert_people(session, world.store_id, [person], now=world.now)
+    assert [row.customer_id for row in await world.rows(ConsentWriteBack)] == [1, 2]
+
+
+@pytest.mark.parametrize(("at", "lifts"), [(None, False), (later(minutes=30), False), (later(hours=2), True)])
+async def test_an_imported_yes_lifts_a_stop_only_if_it_is_newer(
+    world: World, at: datetime | None, *, lifts: bool
+) -> None:
+    """A list without times is older than any stop."""
+    customer = await world.customer(external_id="77")
+    await stop(world, customer, later(hours=1))
+    person = ShopPerson("77", PHONE, None, None, ConsentState.SUBSCRIBED, "import", at)
+    async with world.database.write() as session:
+        await upsert_people(session, world.store_id, [person], now=later(hours=3))
+    assert ((await world.one(Customer, customer)).opted_out_at is None) is lifts
+
+
+async def test_an_undated_yes_brings_no_withdrawn_consent_back(world: World) -> None:
+    """Of two words without a time the one that forbids stands."""
+    customer = await world.customer(external_id="77", consent=ConsentState.UNSUBSCRIBED)
+    person = ShopPerson("77", PHONE, None, None, ConsentState.SUBSCRIBED, "import", None)
+    async with world.database.write() as session:
+        await upsert_people(session, world.store_id, [person], now=later(hours=3))
+    assert (await world.one(Customer, customer)).consent is ConsentState.UNSUBSCRIBED

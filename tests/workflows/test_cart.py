@@ -101,3 +101,17 @@ async def test_a_customer_without_a_shop_account_gets_no_personal_code(stack: St
     await stack.advance(hours=1)
     await stack.accepted(1)
     assert not stack.shop.discounts
+
+
+async def test_whoever_fills_another_cart_is_reminded_of_that_one(stack: Stack) -> None:
+    """The second reminder names what the customer left last."""
+    person = await stack.person()
+    checkout = await left_cart(stack, person)
+    message = {"template": TEMPLATE}
+    enrollment = await begin(stack, cart(("0m", message), ("24h", message)), person, checkout_id=checkout)
+    await stack.waits(enrollment, 1)
+    items = [{"title": "Red hat", "quantity": 1}]
+    await left_cart(stack, person, ago=timedelta(0), token="another-cart", items=items)
+    await stack.advance(hours=24, minutes=1)
+    await stack.accepted(2)
+    assert "Red hat" in stack.received()[1].rendered

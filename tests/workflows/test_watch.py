@@ -317,3 +317,19 @@ async def test_consent_that_comes_while_the_cart_is_open_is_heard(stack: Stack) 
         )
     await stack.settle()
     await entered(stack, 1)
+
+
+async def test_of_two_carts_the_newer_one_is_followed(stack: Stack) -> None:
+    """A customer with two open carts is one customer: asked about the one that they left last, once."""
+    person = await stack.person()
+    journey_id = await watch(stack, cart_journey())
+    await leave_cart(stack.database, person.id, store_id=stack.store.id, at=await stack.now(), token="old")
+    await stack.advance(minutes=20)
+    newer = await leave_cart(stack.database, person.id, store_id=stack.store.id, at=await stack.now(), token="new")
+    await stack.settle()
+    await stack.advance(minutes=50)
+    assert await stack.rows(Enrollment) == []
+    await stack.advance(minutes=30)
+    (one,) = await entered(stack, 1)
+    assert one.checkout_id == newer
+    assert await outcomes(stack, journey_id) == ["entered"]

@@ -1,0 +1,118 @@
+"""What happens while somebody waits for a customer's lock: the customer becomes another one, or is erased.
+
+SQLite has one writer at a time, so these can only be met on PostgreSQL.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from models.enums import MessageAuthor
+from models.money import Money
+from models.tables import Checkout, Conversation, Customer, CustomerEvent
+from storage.chat_tool import tell_column, tell_messages
+from storage.chats import Spoken
+from storage.checkouts import CheckoutFacts, apply_checkout
+from storage.customers import lock_customer
+from storage.engine import Database
+from storage.ingest import Delivery, lock_customers
+from storage.ingest_messages import MessagePiece
+from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
+from storage.merging import merge_customers
+from storage.opt_outs import OptOutSource, opt_out
+from storage.people import Address
+from storage.stores import store_parts
+from tests.worlds import NOON, PHONE, World, later, make_world
+
+OTHER = "+447700900124"
+
+
+async def while_merging(world: World, kept: int, gone: int, waits: Callable[[], Awaitable[object]]) -> None:
+    """Merge two customers, and only commit when somebody else is waiting for one of them."""
+    async with world.database.write() as session:
+        rows = await lock_customers(session, [kept, gone])
+        await merge_customers(session, rows[kept], rows[gone], now=NOON)
+        task = asyncio.ensure_future(waits())
+        await until_somebody_waits(world.database)
+    await task
+
+
+async def until_somebody_waits(database: Database) -> None:
+    """Until a transaction stands before a row lock."""
+    while True:
+        async with database.engine.connect() as connection:
+            found = await connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if found.scalar_one():
+                return
+        await asyncio.sleep(0.01)
+
+
+async def test_a_reply_is_the_word_of_whoever_the_sender_is_by_then(postgres_database: Database) -> None:
+    """It ends the journey of the customer into whom the sender was merged."""
+    world = await make_world(postgres_database)
+    kept, gone = await world.customer(external_id="1"), await world.customer(OTHER, external_id="2")
+    enrollment = await world.enroll(kept)
+    sender = Address(world.store_id, OTHER, None)
+    piece = MessagePiece("in:1", sender, world.number_id, "wamid.1", "text", "hi", None, NOON)
+    delivery = Delivery("whatsapp", "whatsapp", "key", "{}", NOON, world.store_id)
+
+    async def write() -> None:
+        await ingest_whatsapp(world.database, delivery, WhatsAppPieces(people=(piece,)))
+
+    await while_merging(world, kept, gone, write)
+    assert (enrollment, "customer_replied") in await world.intents()
+    assert {event.customer_id for event in await world.rows(CustomerEvent)} == {kept}
+
+
+async def test_an_opt_out_is_of_whoever_stands_by_then(postgres_database: Database) -> None:
+    """Who looked the given-up customer up and then waited for the lock has the one who stands."""
+    world = await make_world(postgres_database)
+    kept, gone = await world.customer(external_id="1"), await world.customer(OTHER, external_id="2")
+
+    async def stop() -> None:
+        async with world.database.write() as session:
+            customer = await lock_customer(session, gone)
+            source = OptOutSource.OPERATOR
+            await opt_out(session, customer, source=source, at=NOON, received_at=NOON, dedupe_key="stop")
+
+    await while_merging(world, kept, gone, stop)
+    assert (await world.one(Customer, kept)).opted_out_at == NOON
+
+
+async def test_a_chat_that_was_joined_with_another_goes_on_there(postgres_database: Database) -> None:
+    """The chat tool's word about it is about the joined one."""
+    world = await make_world(postgres_database)
+    kept, gone = await world.customer(external_id="1"), await world.customer(OTHER, external_id="2")
+    async with world.database.write() as session:
+        parts = await store_parts(session, world.store_id)
+        for ticket, phone in (("t-1", PHONE), ("t-2", OTHER)):
+            said = Spoken(MessageAuthor.AGENT, "text", "hello", NOON, external_id="m-1")
+            who = Address(world.store_id, phone, None)
+            await tell_messages(session, parts, ticket, [said], who=who, now=NOON)
+
+    async def move() -> None:
+        async with world.database.write() as session:
+            await tell_column(session, parts, "t-2", "quoted", at=NOON, now=NOON)
+
+    await while_merging(world, kept, gone, move)
+    [chat] = await world.rows(Conversation)
+    assert (chat.customer_id, chat.board_column) == (kept, "quoted")
+
+
+async def test_two_words_about_a_strangers_cart_do_not_overtake_each_other(postgres_database: Database) -> None:
+    """The older one, read before the newer one was committed, does not replace it."""
+    world = await make_world(postgres_database)
+
+    async def told(minutes: int, total: int) -> None:
+        async with world.database.write() as session:
+            facts = CheckoutFacts("token", "1", NOON, later(minutes=minutes), Money(total, "USD"))
+            await apply_checkout(session, world.store_id, None, facts, received_at=later(hours=1), source="shopify")
+
+    await told(1, 100)
+    async with world.database.write() as session:
+        facts = CheckoutFacts("token", "1", NOON, later(minutes=3), Money(300, "USD"))
+        await apply_checkout(session, world.store_id, None, facts, received_at=later(hours=1), source="shopify")
+        older = asyncio.ensure_future(told(2, 200))
+        await until_somebody_waits(world.database)
+    await older
+    [cart] = await world.rows(Checkout)
+    assert (cart.total_minor, cart.idle_since) == (300, later(minutes=3))
