@@ -55,13 +55,24 @@ async def _ingest(
     delivery = Delivery(
         source="whatsapp",
         topic="whatsapp",
-        key=hashlib.sha256(raw).hexdigest(),
+        key=_key(raw, numbers),
         body=as_text(raw),
         received_at=gateway.clock(),
         store_id=stores.pop() if len(stores) == 1 else None,
     )
-    await gateway.whatsapp.ingest(WhatsAppRequest(delivery, translate(updates, numbers)))
-    gateway.wake()
+    done = await gateway.whatsapp.ingest(WhatsAppRequest(delivery, translate(updates, numbers)))
+    if done.told:
+        gateway.wake()
+
+
+def _key(raw: bytes, numbers: Iterable[NumberCredentials]) -> str:
+    """The request's key among those of its signer.
+
+    Two apps that listen to one account get the same body, and each speaks for other numbers of it: neither's request
+    is a repetition of the other's.
+    """
+    signer = min(number.id for number in numbers)
+    return hashlib.sha256(b"%d\n" % signer + raw).hexdigest()
 
 
 async def _signers(credentials: Credentials, raw: bytes, signature: str | None) -> list[NumberCredentials]:

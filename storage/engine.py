@@ -6,10 +6,10 @@ takes the write lock at its first statement (`BEGIN IMMEDIATE`), because a read 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
@@ -18,6 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.sqlite_connection import TAKE_WRITE_LOCK, SqliteConnection
+
+
+class _Ordered(Protocol):
+    def __lt__(self, other: Any, /) -> bool: ...
+
+
+ValueT = TypeVar("ValueT", bound=_Ordered)
 
 _BUSY_TIMEOUT_MS = 30_000
 _WRITES = "rekindle_writes"
@@ -34,6 +41,16 @@ def has_database(url: str) -> bool:
 def is_sqlite(session: AsyncSession) -> bool:
     """Whether the session speaks to SQLite, which has one writer at a time and no row locks."""
     return session.get_bind().dialect.name == "sqlite"
+
+
+def padded(values: Iterable[ValueT]) -> list[ValueT]:
+    """The values in order, the last one repeated up to a power of two, for an `IN`.
+
+    Every length is a statement of its own to the database; so there are a dozen, which it has prepared.
+    """
+    found = sorted(set(values))
+    wanted = 1 << max(len(found) - 1, 0).bit_length()
+    return found + found[-1:] * (wanted - len(found))
 
 
 class DatabaseUnavailableError(Exception):

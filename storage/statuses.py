@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, text
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -23,10 +23,10 @@ from policies.whatsapp_reactions import Reaction, reaction_for
 from storage.attribution import attribute_orders
 from storage.chats import make_own
 from storage.customers import lock_customer
-from storage.engine import is_sqlite
+from storage.engine import is_sqlite, padded
 from storage.events import add_attempt_settled, record_event
 from storage.opt_outs import OptOutSource, opt_out
-from storage.sends import record_failed, settle, take_unmatched
+from storage.sends import is_forgotten, record_failed, settle, take_unmatched
 from storage.stores import required_id
 
 
@@ -71,13 +71,43 @@ _WAMID_LOCK_CLASS = 7301
 _WAMID_LOCKS = 64
 _OPEN = frozenset({SendState.IN_FLIGHT, SendState.UNKNOWN})
 
+# Built once: building one costs more than running it.
+_MATCHING = (
+    select(SendAttempt.id, SendAttempt.wamid, SendAttempt.number_id, Send.customer_id)
+    .join(Send, col(Send.id) == SendAttempt.send_id)
+    .where(
+        or_(
+            col(SendAttempt.id).in_(bindparam("ids", expanding=True)),
+            col(SendAttempt.wamid).in_(bindparam("wamids", expanding=True)),
+        )
+    )
+)
+_MATCHED = (
+    select(SendAttempt, Send)
+    .where(SendAttempt.send_id == Send.id, col(SendAttempt.id).in_(bindparam("ids", expanding=True)))
+    .execution_options(populate_existing=True)
+)
+_LOCK_IN_ORDER = text(
+    # The array is sorted, and unnest keeps its order.
+    "SELECT pg_advisory_xact_lock(:class, key) FROM unnest(CAST(:keys AS integer[])) AS key"
+)
+_BUYERS = select(Order.customer_id).where(col(Order.customer_id).in_(bindparam("customers", expanding=True))).distinct()
+
 
 @dataclass(slots=True)
 class Matched:
-    """Statuses with the attempts that they are about, and those that are about none that we know of."""
+    """Statuses with the attempts that they are about, and those that are about none that we know of.
+
+    Attributes:
+        attempts: what is told of each attempt.
+        customers: whose messages these are.
+        failing: those of them of whom a failure is told, which may say something of the person.
+        unmatched: told of no message that we know of.
+    """
 
     attempts: dict[str, list[StatusPiece]] = field(default_factory=dict)
     customers: set[int] = field(default_factory=set)
+    failing: set[int] = field(default_factory=set)
     unmatched: list[StatusPiece] = field(default_factory=list)
 
 
@@ -86,16 +116,11 @@ async def match(session: AsyncSession, pieces: Sequence[StatusPiece]) -> Matched
     matched = Matched()
     if not pieces:
         return matched
-    rows = await session.exec(
-        select(SendAttempt.id, SendAttempt.wamid, SendAttempt.number_id, Send.customer_id)
-        .join(Send, col(Send.id) == SendAttempt.send_id)
-        .where(
-            or_(
-                col(SendAttempt.id).in_({piece.callback_data for piece in pieces if piece.callback_data}),
-                col(SendAttempt.wamid).in_({piece.wamid for piece in pieces}),
-            )
-        )
-    )
+    asked = {
+        "ids": padded(piece.callback_data for piece in pieces if piece.callback_data),
+        "wamids": padded(piece.wamid for piece in pieces),
+    }
+    rows = await session.exec(_MATCHING, params=asked)
     by_id: dict[tuple[int, str | None], tuple[str, int]] = {}
     by_wamid: dict[tuple[int, str | None], tuple[str, int]] = {}
     for attempt_id, wamid, number_id, customer_id in rows:
@@ -109,13 +134,24 @@ async def match(session: AsyncSession, pieces: Sequence[StatusPiece]) -> Matched
         else:
             matched.attempts.setdefault(found[0], []).append(piece)
             matched.customers.add(found[1])
+            if piece.report is Report.FAILED:
+                matched.failing.add(found[1])
     return matched
 
 
 async def apply(
     session: AsyncSession, matched: Matched, customers: Mapping[int, Customer], *, received_at: datetime
-) -> None:
+) -> set[str]:
     """Merge matched statuses into their attempts and keep the others, under the locks of all their customers.
+
+    Args:
+        session: a writing transaction that holds those locks.
+        matched: the statuses.
+        customers: the rows of those who are failing, at least.
+        received_at: when the statuses came in.
+
+    Returns:
+        The dedupe keys of those that tell of people who were erased.
 
     Raises:
         MatchedMeanwhileError: an unmatched one has got its attempt since it was looked for.
@@ -131,20 +167,20 @@ async def apply(
             if counts:
                 _settle(session, send, attempt, piece, received_at=received_at)
                 changed |= _note_receipt(send, piece)
-            await _react(session, customers[send.customer_id], piece, counts=counts, received_at=received_at)
+            if piece.report is Report.FAILED:
+                customer = customers.get(send.customer_id) or await lock_customer(session, send.customer_id)
+                await _react(session, customer, piece, counts=counts, received_at=received_at)
     await session.flush()
     await _attribute(session, changed)
     await _keep(session, matched.unmatched)
+    forgotten = (matched.attempts[attempt.id] for attempt, _ in rows if is_forgotten(attempt))
+    return {piece.dedupe_key for pieces in forgotten for piece in pieces}
 
 
 async def _load(session: AsyncSession, attempt_ids: Collection[str]) -> list[tuple[SendAttempt, Send]]:
     if not attempt_ids:
         return []
-    rows = await session.exec(
-        select(SendAttempt, Send)
-        .where(SendAttempt.send_id == Send.id, col(SendAttempt.id).in_(attempt_ids))
-        .execution_options(populate_existing=True)
-    )
+    rows = await session.exec(_MATCHED, params={"ids": padded(attempt_ids)})
     return [(attempt, send) for attempt, send in rows]
 
 
@@ -234,8 +270,6 @@ async def _react(
     session: AsyncSession, customer: Customer, piece: StatusPiece, *, counts: bool, received_at: datetime
 ) -> None:
     """What a failure says of the person; that they stopped us holds also where the message itself arrived."""
-    if piece.report is not Report.FAILED:
-        return
     match reaction_for(piece.error_code, None, 0, False):  # noqa: FBT003 - a status has no such field
         case Reaction.RECIPIENT_OPTOUT:
             await opt_out(
@@ -265,9 +299,7 @@ async def _react(
 async def _attribute(session: AsyncSession, customer_ids: Collection[int]) -> None:
     if not customer_ids:
         return
-    buyers = await session.exec(
-        select(Order.customer_id).where(col(Order.customer_id).in_(sorted(customer_ids))).distinct()
-    )
+    buyers = await session.exec(_BUYERS, params={"customers": padded(customer_ids)})
     for customer_id in buyers.all():
         await attribute_orders(session, customer_id)
 
@@ -335,5 +367,4 @@ async def _lock_wamids(session: AsyncSession, wamids: Collection[str]) -> None:
     if not wamids or is_sqlite(session):
         return
     keys = sorted({zlib.crc32(wamid.encode()) % _WAMID_LOCKS for wamid in wamids})
-    for key in keys:
-        await session.exec(select(func.pg_advisory_xact_lock(_WAMID_LOCK_CLASS, key)))
+    await (await session.connection()).execute(_LOCK_IN_ORDER, {"class": _WAMID_LOCK_CLASS, "keys": keys})
