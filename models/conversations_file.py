@@ -6,37 +6,28 @@ and texts are never repeated in a reason.
 """
 
 import json
-import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     model_validator,
 )
 
+from models.chat_values import DealContext, Moment, StoredText
 from models.conversations import LONGEST_COLUMN
 from models.enums import ConsentState, MessageAuthor
 from models.money import Money
 from models.orders_file import BadRow
 from models.suggestions import closest
 
-LONGEST_CONTEXT: Final = 16_384
-"""Longest context of a deal, in characters of its JSON: what the staff API takes."""
-
 _LISTED: Final = 20
-_DEEPEST: Final = 8
-_YEARS: Final = range(2000, 2100)
-_LARGEST_INT: Final = 2**53
 _PHONE: Final = r"^\+[1-9]\d{6,14}$"
 _ID: Final = r"^[!-.0-~]{1,200}$"
 _TOKEN: Final = r"^[!-~]{1,128}$"  # noqa: S105 - a checkout's
@@ -44,62 +35,8 @@ _LANGUAGE: Final = r"^[a-z]{2,3}(_[A-Z]{2})?$"
 _CURRENCY: Final = r"^[A-Z]{3}$"
 
 
-def _no_number(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("a moment is written as text, such as 2026-03-02T10:15:00+01:00")  # noqa: TRY004 - pydantic's
-    return value
-
-
-def _of_our_time(at: datetime) -> datetime:
-    if at.year not in _YEARS:
-        raise ValueError(f"the year must be between {_YEARS.start} and {_YEARS.stop - 1}")
-    return at.astimezone(UTC)
-
-
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("the text holds the character U+0000, which no database keeps")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("the text holds half a character") from None
-    return text
-
-
-def _plain(value: Any, depth: int = 0) -> None:
-    if depth > _DEEPEST:
-        raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
-    match value:
-        case dict():
-            for key, inner in value.items():
-                _storable(key)
-                _plain(inner, depth + 1)
-        case list():
-            for inner in value:
-                _plain(inner, depth + 1)
-        case str():
-            _storable(value)
-        case bool():
-            pass
-        case int() if abs(value) > _LARGEST_INT:
-            raise ValueError("a number in it is too large; write it as text")
-        case float() if not math.isfinite(value):
-            raise ValueError("a number in it is too large")
-        case _:
-            pass
-
-
-def _fits(context: dict[str, Any]) -> dict[str, Any]:
-    _plain(context)
-    if len(repr(context)) > LONGEST_CONTEXT:
-        raise ValueError(f"it is longer than {LONGEST_CONTEXT} characters")
-    return context
-
-
-_Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_of_our_time)]
-_Text = Annotated[str, AfterValidator(_storable)]
-_Name = Annotated[_Text, Field(min_length=1, max_length=200)]
-_Column = Annotated[_Text, Field(min_length=1, max_length=LONGEST_COLUMN)]
+_Name = Annotated[StoredText, Field(min_length=1, max_length=200)]
+_Column = Annotated[StoredText, Field(min_length=1, max_length=LONGEST_COLUMN)]
 
 
 class _Strict(BaseModel):
@@ -109,11 +46,11 @@ class _Strict(BaseModel):
 class FileMessage(_Strict):
     """One message of a conversation; `author` says who of our side wrote it."""
 
-    id: Annotated[_Text, Field(min_length=1, max_length=200)]
+    id: Annotated[StoredText, Field(min_length=1, max_length=200)]
     direction: Literal["in", "out"]
     author: MessageAuthor = MessageAuthor.AGENT
-    at: _Moment
-    text: Annotated[_Text, Field(min_length=1, max_length=4096)]
+    at: Moment
+    text: Annotated[StoredText, Field(min_length=1, max_length=4096)]
 
     @model_validator(mode="before")
     @classmethod
@@ -132,14 +69,14 @@ class FileMessage(_Strict):
 class FileMove(_Strict):
     """The conversation's card was put into another column; None takes it off the board."""
 
-    at: _Moment
+    at: Moment
     column: _Column | None
 
 
 class FileMoment(_Strict):
     """A conversation was closed, or opened again."""
 
-    at: _Moment
+    at: Moment
 
 
 class Conversation(_Strict):
@@ -159,7 +96,7 @@ class Conversation(_Strict):
     name: _Name | None = None
     language: Annotated[str, Field(pattern=_LANGUAGE)] | None = None
     column: _Column | None = None
-    context: Annotated[dict[str, Any], AfterValidator(_fits)] = Field(default_factory=dict)
+    context: DealContext = Field(default_factory=dict)
     consent: ConsentState = ConsentState.NEVER_SUBSCRIBED
     messages: tuple[FileMessage, ...] = Field(min_length=1)
     moves: tuple[FileMove, ...] = ()
@@ -207,11 +144,11 @@ class Cart(_Strict):
     phone: Annotated[str, Field(pattern=_PHONE)]
     name: _Name | None = None
     language: Annotated[str, Field(pattern=_LANGUAGE)] | None = None
-    at: _Moment
+    at: Moment
     items: tuple[FileItem, ...] = Field(min_length=1, max_length=100)
     total: Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=3)]
     currency: Annotated[str, Field(pattern=_CURRENCY)]
-    completed_at: _Moment | None = None
+    completed_at: Moment | None = None
     consent: ConsentState = ConsentState.SUBSCRIBED
 
     @model_validator(mode="after")

@@ -1,56 +1,25 @@
 """What the API takes. Unknown keys are refused, texts fit every database, moments carry their zone."""
 
-import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final, Self
 
 from fastapi import Path
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StrictInt,
     model_validator,
 )
 
+from models import chat_values
+from models.chat_values import DealContext, StoredText
 from models.enums import MessageAuthor
 
 MAX_MESSAGES: Final = 100
-MAX_CONTEXT: Final = 16_384
-"""Longest context of a deal, in characters of its JSON."""
-_DEEPEST: Final = 8
-_YEARS: Final = range(2000, 2100)
-_LARGEST_INT: Final = 2**53
-
-
-def _text_only(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("write the moment as RFC 3339 text, such as 2026-11-22T12:00:00Z")  # noqa: TRY004 - a 422
-    return value
-
-
-def _of_our_time(at: datetime) -> datetime:
-    if at.year not in _YEARS:
-        raise ValueError(f"the year must be between {_YEARS.start} and {_YEARS.stop - 1}")
-    return at.astimezone(UTC)
-
-
-def _storable(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("a text may not hold the character U+0000")
-    return text
-
-
 Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_text_only),
-    AfterValidator(_of_our_time),
-    Field(description="RFC 3339 with its offset.", examples=["2026-11-22T12:00:00Z"]),
+    chat_values.Moment, Field(description="RFC 3339 with its offset.", examples=["2026-11-22T12:00:00Z"])
 ]
-Text = Annotated[str, AfterValidator(_storable)]
 
 
 class Request(BaseModel):
@@ -64,16 +33,16 @@ class Who(Request):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    phone: Text | None = Field(
+    phone: StoredText | None = Field(
         default=None,
         max_length=40,
         description="The number, written in any way; without `+` it is read as the store's region writes it.",
         examples=["+44 7700 900123"],
     )
-    user_id: Text | None = Field(
+    user_id: StoredText | None = Field(
         default=None, min_length=1, max_length=128, description="WhatsApp's business-scoped user id."
     )
-    reference: Text | None = Field(
+    reference: StoredText | None = Field(
         default=None, min_length=1, max_length=64, description="The shop's own id of the customer."
     )
 
@@ -89,8 +58,10 @@ class ChatPartner(Request):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
-    phone: Text | None = Field(default=None, max_length=40, description="The number.", examples=["+44 7700 900123"])
-    user_id: Text | None = Field(
+    phone: StoredText | None = Field(
+        default=None, max_length=40, description="The number.", examples=["+44 7700 900123"]
+    )
+    user_id: StoredText | None = Field(
         default=None, min_length=1, max_length=128, description="WhatsApp's business-scoped user id."
     )
 
@@ -104,7 +75,7 @@ class ChatPartner(Request):
 class PauseRequest(Request):
     """Why a journey is paused."""
 
-    reason: Text | None = Field(
+    reason: StoredText | None = Field(
         default=None, min_length=1, max_length=200, description="Shown by `journeys`.", examples=["stock is out"]
     )
 
@@ -112,16 +83,16 @@ class PauseRequest(Request):
 class ToldMessage(Request):
     """One message of a conversation, of customer, agent or bot; what journeys send is known already."""
 
-    id: Text = Field(
+    id: StoredText = Field(
         min_length=1, max_length=200, description="The tool's own id of the message; the same id is taken once."
     )
     author: MessageAuthor = Field(
         description="`customer`, `agent` or `bot`.", json_schema_extra={"enum": ["customer", "agent", "bot"]}
     )
-    text: Text | None = Field(default=None, max_length=65_536, description="Its words, if it has any.")
-    kind: Text = Field(default="text", min_length=1, max_length=40, description="`text`, `image` and so on.")
+    text: StoredText | None = Field(default=None, max_length=65_536, description="Its words, if it has any.")
+    kind: StoredText = Field(default="text", min_length=1, max_length=40, description="`text`, `image` and so on.")
     at: Moment
-    wamid: Text | None = Field(
+    wamid: StoredText | None = Field(
         default=None,
         min_length=1,
         max_length=255,
@@ -154,7 +125,7 @@ class MessagesRequest(Request):
 class ColumnRequest(Request):
     """The card's place on the board."""
 
-    column: Text | None = Field(
+    column: StoredText | None = Field(
         min_length=1, max_length=80, description="The column's name; null takes the card off the board."
     )
     at: Moment | None = Field(default=None, description="When it was moved; now if left out. The newest move stands.")
@@ -166,40 +137,10 @@ class ChangeRequest(Request):
     at: Moment | None = Field(default=None, description="When; now if left out. The newest change stands.")
 
 
-def _plain_json(value: Any, depth: int = 0) -> None:
-    if depth > _DEEPEST:
-        raise ValueError(f"the context is nested more than {_DEEPEST} levels deep")
-    match value:
-        case dict():
-            for key, inner in value.items():
-                _plain_json(key, depth + 1)
-                _plain_json(inner, depth + 1)
-        case list():
-            for inner in value:
-                _plain_json(inner, depth + 1)
-        case str():
-            _storable(value)
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                raise ValueError("a text holds half a character") from None
-        case float() if not math.isfinite(value):
-            raise ValueError("a number must be finite")
-        case int() if abs(value) > _LARGEST_INT:
-            raise ValueError("a number is too large; write it as text")
-
-
-def _fits(context: dict[str, Any]) -> dict[str, Any]:
-    _plain_json(context)
-    if len(repr(context)) > MAX_CONTEXT:
-        raise ValueError(f"the context is longer than {MAX_CONTEXT} characters")
-    return context
-
-
 class ContextRequest(Request):
     """What the tool knows of the deal: names, numbers, plain words. It replaces what was told before, whole."""
 
-    context: Annotated[dict[str, Any], AfterValidator(_fits)] = Field(
+    context: DealContext = Field(
         description="Any JSON object; messages may use it as `{context.key}` and the model sees it.",
         examples=[{"product": "Blue scarf", "quoted": "49.90 USD"}],
     )
@@ -213,7 +154,7 @@ class ExternalRequest(Request):
     """An automation of somebody else's that writes to a customer now."""
 
     customer: Who
-    name: Text = Field(min_length=1, max_length=80, description="The automation.", examples=["cart-flow"])
+    name: StoredText = Field(min_length=1, max_length=80, description="The automation.", examples=["cart-flow"])
     priority: StrictInt = Field(
         default=100, ge=0, le=1000, description="Journeys of a lower priority end for this customer; 100 is a cart's."
     )
@@ -226,7 +167,7 @@ class ExternalEndRequest(Request):
     """The automation is through with a customer."""
 
     customer: Who
-    name: Text = Field(min_length=1, max_length=80, description="The name under which it was reported.")
+    name: StoredText = Field(min_length=1, max_length=80, description="The name under which it was reported.")
 
 
 JourneyName = Annotated[

@@ -87,7 +87,7 @@ MESSAGE = CHAT["messages"][0]
         (CHAT | {"messages": []}, "messages:"),
         (CHAT | {"messages": [MESSAGE, MESSAGE]}, "the same id"),
         (CHAT | {"messages": [MESSAGE | {"at": "2026-03-02T09:00:00"}]}, "messages.1.at is no moment with its offset"),
-        (CHAT | {"messages": [MESSAGE | {"at": 1772442000}]}, "a moment is written as text"),
+        (CHAT | {"messages": [MESSAGE | {"at": 1772442000}]}, "write the moment as RFC 3339 text"),
         (CHAT | {"messages": [MESSAGE | {"at": "1999-03-02T09:00:00Z"}]}, "the year must be between"),
         (CHAT | {"messages": [MESSAGE | {"author": "agent"}]}, "author goes with direction out"),
         (CHAT | {"messages": [MESSAGE | {"direction": "out", "author": "journey"}]}, "author is agent or bot"),
