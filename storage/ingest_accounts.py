@@ -167,9 +167,10 @@ def _obey(session: AsyncSession, number: Number, piece: AccountPiece, *, now: da
     number.account_event_at = piece.at
     match piece.effect:
         case Stop(until=until):
-            if until is None or until > now:
-                number.paused_reason = f"{_BY_ACCOUNT}{piece.event.lower()}"
-                number.paused_until = until
+            if until is not None and until <= now:
+                return
+            number.paused_reason = f"{_BY_ACCOUNT}{piece.event.lower()}"
+            number.paused_until = until
             _log.error("whatsapp: account %s: %s; number %s is paused", piece.waba_id, piece.event, number.id)
         case GoOn():
             if (number.paused_reason or "").startswith(_BY_ACCOUNT):

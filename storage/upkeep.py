@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func
+from sqlalchemy import and_, delete, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import ConsentState
-from models.tables import AppliedPiece, ConsentWriteBack, Customer, Shop, SignalIntent, UnmatchedStatus, WebhookUpdate
+from models.tables import (
+    AppliedPiece,
+    ConsentWriteBack,
+    ConversationRef,
+    Customer,
+    Shop,
+    SignalIntent,
+    UnmatchedStatus,
+    WebhookUpdate,
+)
 from storage.stores import required_id
 
 PAGE = 100
@@ -101,6 +110,14 @@ async def move_orders_cursor(session: AsyncSession, shop_id: int, read_until: da
     shop.reconciled_at = now
 
 
+def _forlorn(before: datetime) -> Any:
+    """A chat tool's conversation of which nobody has said whose it is, and nothing else for as long."""
+    times = (ConversationRef.open_at, ConversationRef.column_at, ConversationRef.context_at)
+    quiet = [or_(col(time).is_(None), col(time) < before) for time in times]
+    told = [col(time).is_not(None) for time in times]
+    return and_(col(ConversationRef.conversation_id).is_(None), or_(*told), *quiet)
+
+
 async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -> int:
     """Throw one page of old records away.
 
@@ -118,6 +135,7 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
         (AppliedPiece, AppliedPiece.key, col(AppliedPiece.at) < before),
         (UnmatchedStatus, UnmatchedStatus.id, col(UnmatchedStatus.at) < before),
         (SignalIntent, SignalIntent.id, col(SignalIntent.settled_at) < before),
+        (ConversationRef, ConversationRef.id, _forlorn(raw_before)),
     )
     gone = 0
     for table, key, old in pages:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from activities import queues
 from models.enums import ConsentState, ExitReason
 from models.orchestration import UpkeepInput, UpkeepReport
-from models.tables import AppliedPiece, ConsentWriteBack, Journey, Order, Shop, WebhookUpdate
+from models.tables import AppliedPiece, ConsentWriteBack, ConversationRef, Journey, Order, Shop, WebhookUpdate
 from sandbox.shopify.faults import Fault
 from storage.customers import lock_customer
 from storage.opt_outs import change_consent
@@ -105,8 +105,13 @@ async def test_raw_webhooks_go_after_their_time_and_dedupe_keys_later(stack: Sta
     """Raw bodies are kept as long as the operator said; what tells repetitions apart is kept for a month."""
     person = await stack.person()
     await stack.write(person, "hello")
+    now = await stack.now()
+    async with stack.database.write() as session:
+        waits = ConversationRef(store_id=stack.store.id, external_id="t-1", board_column="new", column_at=now)
+        session.add(waits)
     await _keep_up(stack, interval=timedelta(days=1))
     assert await stack.rows(WebhookUpdate)
+    assert await stack.rows(ConversationRef)
     await stack.advance(days=29)
     assert await stack.rows(WebhookUpdate)
     assert await stack.rows(AppliedPiece)
@@ -145,4 +150,5 @@ async def test_a_watch_whose_launch_died_is_started(stack: Stack) -> None:
 
 
 async def _none_left(stack: Stack) -> bool:
-    return not await stack.rows(WebhookUpdate) and not await stack.rows(AppliedPiece)
+    kept = [await stack.rows(table) for table in (WebhookUpdate, AppliedPiece, ConversationRef)]
+    return not any(kept)
