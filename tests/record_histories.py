@@ -23,8 +23,8 @@ from temporalio.client import Client
 from activities import queues
 from composition import system_clock
 from models.enums import EnrollmentState, ExitReason, HoldReason, SkipReason, TemplateStatus
-from models.orchestration import Approval, HealthInput
-from models.tables import Conversation, Enrollment, Journey
+from models.orchestration import Approval, HealthInput, UpkeepInput
+from models.tables import ConsentWriteBack, Conversation, Enrollment, Journey
 from policies.schedule import due_after
 from sandbox.whatsapp.faults import DropResponse, LoseStatuses, Refuse
 from storage.conversations import move
@@ -40,9 +40,10 @@ from tests.stack import HELLO, Person, Stack, journey, running_stack
 from tests.watching import handle as watch_handle
 from tests.watching import looked, silent, watch
 from workflows.health import HealthWorkflow
-from workflows.ids import audience_workflow_id, health_workflow_id
+from workflows.ids import audience_workflow_id, health_workflow_id, upkeep_workflow_id
 from workflows.journey import JourneyWorkflow
 from workflows.plugin import RekindlePlugin
+from workflows.upkeep import UpkeepWorkflow
 
 HISTORIES = Path(__file__).parent / "histories"
 MANIFEST = HISTORIES / "MANIFEST.sha256"
@@ -243,6 +244,27 @@ async def _health(stack: Stack) -> str:
     return workflow_id
 
 
+async def _upkeep(stack: Stack) -> str:
+    """A round, then one for a stop that was written back to the shop."""
+    person = await stack.person()
+    workflow_id = upkeep_workflow_id(stack.store.id)
+    start = UpkeepInput(store_id=stack.store.id, shop_queue=stack.store.shop_queue, interval=timedelta(hours=1))
+    handle = await stack.client.start_workflow(UpkeepWorkflow.run, start, id=workflow_id, task_queue=queues.MAIN)
+    stack.started.append(workflow_id)
+
+    async def done() -> bool:
+        return await handle.query(UpkeepWorkflow.report) is not None
+
+    await stack.until(done)
+    await stack.write(person, "STOP")
+
+    async def told() -> bool:
+        return any(one.settled_at is not None for one in await stack.rows(ConsentWriteBack))
+
+    await stack.until(told)
+    return workflow_id
+
+
 _STILL_THERE = {"text": "Are you still there?"}
 _SOON = timedelta(seconds=1)
 
@@ -394,6 +416,7 @@ PATHS: dict[str, Callable[[Stack], Awaitable[str]]] = {
     "audience": _audience,
     "audience-paced": _audience_paced,
     "health": _health,
+    "upkeep": _upkeep,
     "follow-up-completed": _follow_up_completed,
     "follow-up-replied": _follow_up_replied,
     "follow-up-restarted": _follow_up_restarted,
