@@ -30,7 +30,7 @@ async def _ingest(world: World) -> None:
             raw = whatsapp_body(messages=[text_message("Hello?", f"wamid.{number}", phone=phone, at=system_clock())])
             answer = await client.post("/webhooks/whatsapp", content=raw, headers=whatsapp_headers(raw))
             assert answer.status_code == 200, (enrollment.id, answer.status_code)
-            raw = order_body(number, customer_id=number, at=system_clock())
+            raw = order_body(number + 1, customer_id=number + 1, at=system_clock())  # the shop counts from 1
             headers = shopify_headers(raw, webhook_id=f"w-{number}")
             answer = await client.post("/webhooks/shopify", content=raw, headers=headers)
             assert answer.status_code == 200, (enrollment.id, answer.status_code)

@@ -24,7 +24,7 @@ async def test_three_processes_get_along_on_one_file(tmp_path: Path, scratch: Pa
     await create_all(world.database)
     await world.add_store()
     for number in range(PEOPLE):
-        person = await world.customer(f"+{447700900100 + number}", external_id=str(number))
+        person = await world.customer(f"+{447700900100 + number}", external_id=str(number + 1))
         await world.enroll(person, selected_at=LONG_AGO, entered_at=LONG_AGO)
     log = tmp_path / "log"
     async with AsyncExitStack() as stack:
