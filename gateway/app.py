@@ -7,12 +7,14 @@
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from fastapi import FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
@@ -26,6 +28,7 @@ from gateway.credentials import Credentials
 from gateway.metrics import Measured, Metrics
 from gateway.relay import Relay
 from gateway.state import Gateway
+from gateway.straight import FaultHandler, Handler, StraightToHandlers
 from observability import configure_logging, free_loopback_address, route_temporal_logs
 from settings import Settings, load_settings
 from storage.engine import Database, DatabaseUnavailableError
@@ -37,6 +40,10 @@ _log = logging.getLogger(__name__)
 
 _COLLECT_AFTER = 20_000
 """New objects between two of the collector's smallest rounds."""
+
+# Our figures are those of `/metrics`, and paths of the API name people: FastAPI hands nothing on, and need not look at
+# each request whether it should.
+_OURS_ALONE: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -105,18 +112,24 @@ def build(gateway: Gateway, lifespan: Lifespan) -> FastAPI:
     app = doors(lifespan)
     app.state.gateway = gateway
     app.add_middleware(UnderPrefix, prefix=PREFIX, inner=build_api(gateway, app))
+    app.add_middleware(StraightToHandlers, handlers=_WEBHOOKS, faults=_FAULTS)
     app.add_middleware(Measured, metrics=gateway.metrics)
-    for kind in (DatabaseUnavailableError, SQLAlchemyError, OSError):
-        app.add_exception_handler(kind, _store_is_away)
-    app.add_exception_handler(BodyTooLargeError, _too_large)
-    app.add_exception_handler(BodyCutOffError, _cut_off)
+    for kind, answer in _FAULTS.items():
+        app.add_exception_handler(kind, answer)
     return app
 
 
 def doors(lifespan: Lifespan | None = None) -> FastAPI:
     """Webhooks, health and figures, without anything to work with."""
     # No documentation pages: this door is open to the internet.
-    app = FastAPI(title="Rekindle gateway", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Rekindle gateway",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=_OURS_ALONE,
+    )
     for module in (whatsapp, shopify):
         app.include_router(
             module.router, tags=["webhooks"], default_response_class=Response, responses=WEBHOOK_RESPONSES
@@ -206,3 +219,16 @@ async def _too_large(_request: Request, _exc: Exception) -> Response:
 
 async def _cut_off(_request: Request, _exc: Exception) -> Response:
     return Response(status_code=400)
+
+
+_WEBHOOKS: Final[Mapping[str, Handler]] = {
+    "/webhooks/whatsapp": whatsapp.receive,
+    "/webhooks/shopify": shopify.receive,
+}
+_FAULTS: Final[Mapping[type[Exception], FaultHandler]] = {
+    DatabaseUnavailableError: _store_is_away,
+    SQLAlchemyError: _store_is_away,
+    OSError: _store_is_away,
+    BodyTooLargeError: _too_large,
+    BodyCutOffError: _cut_off,
+}

@@ -9,6 +9,7 @@ import hmac
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sqlmodel import select
 
@@ -45,14 +46,14 @@ class ShopCredentials:
     suppression_key: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Known:
     """All numbers and shops at one moment."""
 
     numbers: tuple[NumberCredentials, ...] = ()
     shops: dict[str, ShopCredentials] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def app_secrets(self) -> dict[str, list[NumberCredentials]]:
         """The distinct app secrets, each with the numbers that it may speak for."""
         found: dict[str, list[NumberCredentials]] = {}

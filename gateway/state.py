@@ -19,8 +19,12 @@ from storage.ingest_whatsapp import WhatsAppRequest, ingest_whatsapp_together
 from storage.secrets import Cipher
 from storage.shop_pieces import ShopifyRequest
 
-_GROUPS_AT_ONCE = 3
-"""How many shared commits are on their way on PostgreSQL."""
+_GROUPS_AT_ONCE = 2
+"""How many shared commits are on their way on PostgreSQL.
+
+One that waits for somebody's lock must not hold up all others; more than two make the groups small, and a group costs
+much the same however small it is.
+"""
 
 
 def _nobody() -> None:

@@ -77,25 +77,38 @@ _Piece = PersonPiece | MovePiece | StatusPiece | TemplateNews | AccountNews
 def translate(updates: Iterable[Update], numbers: Iterable[NumberCredentials]) -> WhatsAppPieces:
     """What the updates mean for the numbers that the signer may speak for."""
     by_id = {number.phone_number_id: number for number in numbers}
-    pieces = [piece for update in updates for piece in _pieces(update, by_id) if piece is not None]
-    return WhatsAppPieces(
-        people=tuple(one for one in pieces if isinstance(one, MessagePiece | EchoPiece | PreferencePiece)),
-        moves=tuple(one for one in pieces if isinstance(one, MovePiece)),
-        statuses=tuple(one for one in pieces if isinstance(one, StatusPiece)),
-        templates=tuple(
-            one for one in pieces if isinstance(one, TemplatePiece | TemplateQualityPiece | TemplateCategoryPiece)
-        ),
-        accounts=tuple(one for one in pieces if isinstance(one, AccountPiece | LimitPiece | NumberQualityPiece)),
-    )
+    people: list[PersonPiece] = []
+    moves: list[MovePiece] = []
+    statuses: list[StatusPiece] = []
+    templates: list[TemplateNews] = []
+    accounts: list[AccountNews] = []
+    for piece in (piece for update in updates for piece in _pieces(update, by_id)):
+        match piece:
+            case None:
+                pass
+            case StatusPiece():
+                statuses.append(piece)
+            case MessagePiece() | EchoPiece() | PreferencePiece():
+                people.append(piece)
+            case MovePiece():
+                moves.append(piece)
+            case TemplatePiece() | TemplateQualityPiece() | TemplateCategoryPiece():
+                templates.append(piece)
+            case AccountPiece() | LimitPiece() | NumberQualityPiece():
+                accounts.append(piece)
+            case _:
+                assert_never(piece)
+    return WhatsAppPieces(tuple(people), tuple(moves), tuple(statuses), tuple(templates), tuple(accounts))
 
 
 def _pieces(update: Update, by_id: Mapping[str, NumberCredentials]) -> Iterator[_Piece | None]:
+    if isinstance(update, _OfNumber):
+        named = by_id.get(update.phone_number_id or "")
+        if named is not None:
+            yield _of_number(named, update)
+        return
     of_account = [number for number in by_id.values() if number.waba_id == update.waba_id]
     match update:
-        case InboundMessage() | Echo() | NumberChanged() | StatusUpdate():
-            number = by_id.get(update.phone_number_id or "")
-            if number is not None:
-                yield _of_number(number, update)
         case UserPreference(value="stop" | "resume"):
             named = by_id.get(update.phone_number_id or "")
             meant = [named] if named is not None else of_account if update.phone_number_id is None else []

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.postgres_pool import replace_lost_connections
 from storage.sqlite_connection import TAKE_WRITE_LOCK, SqliteConnection
 
 
@@ -75,8 +76,6 @@ class Database:
         options: dict[str, Any] = {"pool_size": 10, "max_overflow": 10}
         if self.is_sqlite:
             options["connect_args"] = {"async_creator_fn": SqliteConnection}
-        else:
-            options["pool_pre_ping"] = True
         # SQLAlchemy's error texts would repeat the parameters, which are people's numbers and words.
         self.engine: AsyncEngine = create_async_engine(url, hide_parameters=True, **options)
         # One writer at a time is SQLite's rule. Queueing in the process is fair and costs nothing, whereas SQLite's
@@ -85,6 +84,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _prepare_throwaway if throwaway else _prepare_durable)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            replace_lost_connections(self.engine.sync_engine)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:

@@ -9,10 +9,13 @@ the customers' locks by id.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam
+from sqlalchemy import Table, bindparam, func
+from sqlalchemy import select as sql_select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -82,12 +85,42 @@ async def insert_new(
     """
     if not rows:
         return set()
-    table = cast("Table", model.__table__)  # type: ignore[attr-defined]
-    insert = sqlite.insert(table) if is_sqlite(session) else postgresql.insert(table)
+    insert = _insert_new(model, returning, for_sqlite=is_sqlite(session))
+    inserted = await session.exec(insert, params=[dict(row) for row in rows])
+    return set(inserted.scalars())
+
+
+async def _insert_new_together(
+    session: AsyncSession, model: type[SQLModel], rows: Sequence[Mapping[str, Any]], *, returning: str
+) -> set[Any]:
+    """As `insert_new`, for rows of plain values with the same columns, which come by the dozen.
+
+    To PostgreSQL the columns go as arrays, because a list of rows would be another statement for each length. `unnest`
+    keeps their order, and with it the order of the locks.
+    """
+    if not rows or is_sqlite(session):
+        return await insert_new(session, model, rows, returning=returning)
+    columns = tuple(rows[0])
     inserted = await session.exec(
-        insert.on_conflict_do_nothing().returning(table.c[returning]), params=[dict(row) for row in rows]
+        _insert_arrays(model, columns, returning), params={name: [row[name] for row in rows] for name in columns}
     )
     return set(inserted.scalars())
+
+
+@cache
+def _insert_new(model: type[SQLModel], returning: str, *, for_sqlite: bool) -> ReturningInsert[Any]:
+    table = cast("Table", model.__table__)  # type: ignore[attr-defined]
+    insert = sqlite.insert(table) if for_sqlite else postgresql.insert(table)
+    return insert.on_conflict_do_nothing().returning(table.c[returning])
+
+
+@cache
+def _insert_arrays(model: type[SQLModel], columns: tuple[str, ...], returning: str) -> ReturningInsert[Any]:
+    table = cast("Table", model.__table__)  # type: ignore[attr-defined]
+    arrays = [bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in columns]
+    given = func.unnest(*arrays).table_valued(*columns).render_derived()
+    insert = postgresql.insert(table).from_select(list(columns), sql_select(given))
+    return insert.on_conflict_do_nothing().returning(table.c[returning])
 
 
 async def store_deliveries(session: AsyncSession, deliveries: Sequence[Delivery]) -> list[bool]:
@@ -104,7 +137,7 @@ async def store_deliveries(session: AsyncSession, deliveries: Sequence[Delivery]
         for delivery in sorted(deliveries, key=lambda one: (one.source, one.key))
     ]
     # A key belongs to one source: WhatsApp's are digests of bodies, Shopify's are ids of its own.
-    stored = await insert_new(session, WebhookUpdate, rows, returning="delivery_key")
+    stored = await _insert_new_together(session, WebhookUpdate, rows, returning="delivery_key")
     new = []
     for delivery in deliveries:
         new.append(delivery.key in stored)
@@ -121,7 +154,7 @@ async def store_delivery(session: AsyncSession, delivery: Delivery) -> bool:
 async def new_pieces(session: AsyncSession, keys: Iterable[str], *, now: datetime) -> set[str]:
     """Those of the dedupe keys that were never applied; from here on they are."""
     rows = [{"key": key, "at": now} for key in sorted(set(keys))]
-    return await insert_new(session, AppliedPiece, rows, returning="key")
+    return await _insert_new_together(session, AppliedPiece, rows, returning="key")
 
 
 async def lock_customers(

@@ -223,11 +223,14 @@ def _merge(attempt: SendAttempt, piece: StatusPiece) -> bool:
             attempt.status = AttemptStatus.FAILED
             return True
         case Report.SENT:
-            attempt.sent_at = attempt.sent_at or piece.at
+            if attempt.sent_at is None:
+                attempt.sent_at = piece.at
         case Report.DELIVERED:
-            attempt.delivered_at = attempt.delivered_at or piece.at
+            if attempt.delivered_at is None:
+                attempt.delivered_at = piece.at
         case Report.READ:
-            attempt.read_at = attempt.read_at or piece.at
+            if attempt.read_at is None:
+                attempt.read_at = piece.at
     reached = _REACHED[piece.report]
     if attempt.status is AttemptStatus.FAILED:
         if reached not in _ARRIVED:
@@ -236,7 +239,8 @@ def _merge(attempt: SendAttempt, piece: StatusPiece) -> bool:
         attempt.status, attempt.failed_at, attempt.error_code = reached, None, None
     elif _RANK[reached] > _RANK[attempt.status]:
         attempt.status = reached
-    attempt.accepted_at = attempt.accepted_at or piece.at
+    if attempt.accepted_at is None:
+        attempt.accepted_at = piece.at
     return True
 
 

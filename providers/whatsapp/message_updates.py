@@ -19,6 +19,7 @@ from providers.whatsapp.updates import (
     UserPreference,
 )
 
+_STATUSES = frozenset(DeliveryStatus)
 _MOVES = frozenset({"user_changed_number", "customer_changed_number", "user_changed_user_id"})
 
 
@@ -105,7 +106,7 @@ def status(change: Change, piece: Any) -> StatusUpdate | None:
     """A piece of `statuses`: how a message of ours is doing."""
     wamid, word = text_of(member(piece, "id")), text_of(member(piece, "status"))
     at = change.moment(member(piece, "timestamp"))
-    if wamid is None or word not in set(DeliveryStatus) or at is None:
+    if wamid is None or word not in _STATUSES or at is None:
         return None
     pricing = member(piece, "pricing")
     return StatusUpdate(

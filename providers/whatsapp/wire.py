@@ -277,8 +277,6 @@ class TemplatePage(_Incoming):
     paging: Paging = Paging()
 
 
-
-
 class PhoneNumberHealth(_Incoming):
     """How a business number is doing."""
 
