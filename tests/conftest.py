@@ -14,6 +14,13 @@ from sqlmodel import SQLModel
 import models.tables  # noqa: F401 - registers the tables
 from storage.engine import Database
 
+_LONGEST = ("tests/simulation/", "tests/cli/test_simulate.py", "tests/cli/test_stack.py", "tests/integration/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: the last one that a worker takes must not leave the other without work."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST))
+
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
