@@ -6,27 +6,14 @@ same days and slots when it runs again.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.journey import SendingRules
 from policies.calendar import SendingHours, closes_at, local_date, next_opening, start_of_local_day
-from policies.eligibility import Candidate
 
 _BITS = 64
-
-
-def order_by_signal(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Longest wait first: oldest last order, then lowest customer id; those who never ordered come last."""
-    return sorted(
-        candidates,
-        key=lambda candidate: (
-            candidate.last_order_at is None,
-            candidate.last_order_at or datetime.max.replace(tzinfo=UTC),
-            candidate.customer_id,
-        ),
-    )
 
 
 def assign_days(

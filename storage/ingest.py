@@ -145,12 +145,6 @@ async def store_deliveries(session: AsyncSession, deliveries: Sequence[Delivery]
     return new
 
 
-async def store_delivery(session: AsyncSession, delivery: Delivery) -> bool:
-    """Keep the raw update; False when the same request was stored before, with all its effects."""
-    (new,) = await store_deliveries(session, [delivery])
-    return new
-
-
 async def new_pieces(session: AsyncSession, keys: Iterable[str], *, now: datetime) -> set[str]:
     """Those of the dedupe keys that were never applied; from here on they are."""
     rows = [{"key": key, "at": now} for key in sorted(set(keys))]

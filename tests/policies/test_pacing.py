@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from models.journey import SendingRules, Weekday
 from policies.calendar import SendingHours, is_open, local_date, next_opening, start_of_local_day
-from policies.eligibility import Candidate
-from policies.pacing import assign_days, order_by_signal, spread_offset, start_moment
+from policies.pacing import assign_days, spread_offset, start_moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = date(2026, 7, 6)
@@ -26,18 +25,6 @@ days = st.dates(date(2026, 1, 1), date(2027, 12, 31))
 def local(text: str) -> datetime:
     """A time in Berlin as UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=BERLIN).astimezone(UTC)
-
-
-def test_the_longest_wait_comes_first() -> None:
-    """Oldest last order first, then the lower id; who never ordered comes last."""
-    early, late = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
-    people = [
-        Candidate(customer_id=4),
-        Candidate(customer_id=3, last_order_at=late),
-        Candidate(customer_id=2, last_order_at=early),
-        Candidate(customer_id=1, last_order_at=late),
-    ]
-    assert [candidate.customer_id for candidate in order_by_signal(people)] == [2, 1, 3, 4]
 
 
 @given(
