@@ -166,6 +166,21 @@ class EventKind(StrEnum):
     ORDER_CANCELLED = "order_cancelled"
 
 
+class StoreEventKind(StrEnum):
+    """What can happen to a store's sending that its people should hear of; the dotted word is the public name."""
+
+    JOURNEY_PENDING = "journey.pending"
+    JOURNEY_LIVE = "journey.live"
+    JOURNEY_PAUSED = "journey.paused"
+    JOURNEY_RESUMED = "journey.resumed"
+    TEMPLATE_STATUS_CHANGED = "template.status_changed"
+    TEMPLATE_BLOCKED = "template.blocked"
+    NUMBER_QUALITY_CHANGED = "number.quality_changed"
+    SENDER_PAUSED = "sender.paused"
+    CREDENTIAL_REFUSED = "credential.refused"
+    CREDITS_EXHAUSTED = "credits.exhausted"
+
+
 class ConsentState(StrEnum):
     """Consent to marketing over WhatsApp: Shopify's `CustomerMarketingConsentState` in lower case."""
 

@@ -35,6 +35,7 @@ from models.tables.people import (
     Suppression,
 )
 from models.tables.sending import ModelCall, Send, SendAttempt, UnmatchedStatus
+from models.tables.store_events import StoreEvent
 
 __all__ = [
     "ApiKey",
@@ -66,6 +67,7 @@ __all__ = [
     "Shop",
     "SignalIntent",
     "Store",
+    "StoreEvent",
     "Suppression",
     "Template",
     "TimelineEntry",
