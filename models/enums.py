@@ -99,9 +99,11 @@ class SkipReason(StrEnum):
     VARIABLE_MISSING = "variable_missing"
     TEMPLATE_DEAD = "template_dead"
     META_DECLINED = "meta_declined"
+    REQUEST_REFUSED = "request_refused"
     HOLD_EXPIRED = "hold_expired"
     SMART_SENDING = "smart_sending"
     RECENT_ORDER = "recent_order"
+    JOURNEY_PAUSED = "journey_paused"
 
 
 class HoldReason(StrEnum):
@@ -132,9 +134,23 @@ class AttemptStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class PauseCause(StrEnum):
+    """Why a journey is paused. Staff resume from any; what paused by itself also resumes by itself when it is mended.
+
+    The stop-loss waits for a person.
+    """
+
+    STAFF = "staff"
+    STOP_LOSS = "stop_loss"
+    SHOP_DISCONNECTED = "shop_disconnected"
+    CREDENTIAL_REFUSED = "credential_refused"
+    PAYMENT_PROBLEM = "payment_problem"
+
+
 class LaunchState(StrEnum):
     """How far a launch's selection has come."""
 
+    WAITING = "waiting"
     SELECTING = "selecting"
     DECIDING = "deciding"
     STARTING = "starting"
@@ -179,6 +195,23 @@ class StoreEventKind(StrEnum):
     SENDER_PAUSED = "sender.paused"
     CREDENTIAL_REFUSED = "credential.refused"
     CREDITS_EXHAUSTED = "credits.exhausted"
+
+
+class CreditKind(StrEnum):
+    """What a line of a store's ledger is."""
+
+    OPENING = "opening"
+    TOP_UP = "top_up"
+    MESSAGE = "message"
+    GENERATION = "generation"
+
+
+class CreditState(StrEnum):
+    """How final a line of a store's ledger is."""
+
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    RELEASED = "released"
 
 
 class ConsentState(StrEnum):

@@ -41,9 +41,19 @@ class Released(_Wire):
 
 
 class AttemptSettled(_Wire):
-    """A status has come for an attempt whose outcome was unknown."""
+    """A status has come for an attempt whose outcome was unknown.
+
+    `failed` is another thing: the attempt was taken, its stage was over, and a status told that it failed.
+    """
 
     attempt_id: str
+    failed: bool = False
+
+    @property
+    def stage(self) -> int | None:
+        """The attempt's stage, from its id; None if it is none of ours."""
+        number = self.attempt_id.split(":")[1:2]
+        return int(number[0]) - 1 if number and number[0].isdecimal() else None
 
 
 class LoadPlan(_Wire):
@@ -77,8 +87,9 @@ class StageRef(_Wire):
     """One stage of one enrollment.
 
     Attributes:
-        keep_text: check again without writing again (an approved text).
+        keep_text: check again without writing again (an approved text, or one that a slow queue made old twice).
         at_once: somebody asked to send it now: no delay of its own keeps it.
+        revision: of the text that was approved; no other may be sent.
     """
 
     enrollment_id: str
@@ -86,10 +97,11 @@ class StageRef(_Wire):
     occurrence: int = 0
     keep_text: bool = False
     at_once: bool = False
+    revision: int | None = None
 
 
 class StageStep(StrEnum):
-    """How a stage's activity ended."""
+    """How a stage's activity ended; UNAPPROVED: the text is ready, and it is another one than was approved."""
 
     READY = "ready"
     COMPOSE = "compose"
@@ -101,6 +113,7 @@ class StageStep(StrEnum):
     UNKNOWN = "unknown"
     NOT_SENT = "not_sent"
     LATER = "later"
+    UNAPPROVED = "unapproved"
     EXIT = "exit"
 
 
@@ -141,6 +154,12 @@ class Waiting(_Wire):
     reason: HoldReason
 
 
+class Awaited(_Wire):
+    """Until when a person is waited for; None is for ever."""
+
+    until: datetime | None = None
+
+
 class Conclude(_Wire):
     """Ends an enrollment. The database has the last word: an exit event that it knows of beats `reason`."""
 
@@ -156,9 +175,10 @@ class Concluded(_Wire):
 
 
 class Approval(_Wire):
-    """A person's yes to a waiting text; `draft_id` names the send whose text was read."""
+    """A person's yes to a waiting text: `draft_id` names the send, `revision` which of its texts was read."""
 
     draft_id: int
+    revision: int | None = None
 
 
 class JourneyStatus(_Wire):

@@ -1,7 +1,7 @@
 """When and how fast a journey's messages may go."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -22,6 +22,14 @@ class Weekday(StrEnum):
     SUN = "sun"
 
 
+APPROVAL_EXPIRES: Final = Span(amount=3, unit=Unit.DAYS)
+"""How long a message waits for a person unless the journey says otherwise."""
+
+
+STOP_LOSS_PERCENT: Final = 10
+"""The share of lost messages above which a journey pauses itself, unless it says otherwise."""
+
+
 class SendingRules(Strict):
     """When and how fast messages may go."""
 
@@ -33,8 +41,13 @@ class SendingRules(Strict):
     max_per_day: int = Field(default=1000, ge=1, le=1_000_000)
     spread: Literal["none", "day"] = "none"
     approval: Literal["none", "required"] = "none"
+    # Left out of the definition's JSON unless it says something: versions from before it exists keep their hash.
+    approval_expires: Span = Field(default=APPROVAL_EXPIRES, exclude_if=lambda value: value == APPROVAL_EXPIRES)
     hold_for: Span = Span(amount=3, unit=Unit.DAYS)
     on_expire: Literal["skip", "exit"] = "skip"
+    stop_loss_percent: int = Field(
+        default=STOP_LOSS_PERCENT, ge=0, le=100, exclude_if=lambda value: value == STOP_LOSS_PERCENT
+    )
 
     @field_validator("hours")
     @classmethod

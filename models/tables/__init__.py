@@ -5,12 +5,14 @@ beside its currency; secrets are ciphertext; phones, names and texts stand here 
 imported here, so that foreign keys and the metadata are complete whichever table somebody asks for.
 """
 
+from models.tables.credits import CreditEntry
 from models.tables.inbox import AppliedPiece, SignalIntent, WebhookUpdate
 from models.tables.journeys import (
     CouponIssue,
     Enrollment,
     EntryDecision,
     Journey,
+    JourneyPause,
     JourneyVersion,
     JourneyWatch,
     Launch,
@@ -19,7 +21,8 @@ from models.tables.journeys import (
     TimelineEntry,
     WatchAnswer,
 )
-from models.tables.merchants import ApiKey, Number, Shop, Store, Template
+from models.tables.limits import RecipientWindow, WindowRecipient
+from models.tables.merchants import ApiKey, Number, Shop, Store, Template, TemplateSubstitution
 from models.tables.people import (
     ChatMessage,
     Checkout,
@@ -29,6 +32,7 @@ from models.tables.people import (
     Customer,
     CustomerEvent,
     ExternalJourney,
+    NumberMove,
     Order,
     PrivacyRequest,
     Refund,
@@ -46,21 +50,25 @@ __all__ = [
     "Conversation",
     "ConversationRef",
     "CouponIssue",
+    "CreditEntry",
     "Customer",
     "CustomerEvent",
     "Enrollment",
     "EntryDecision",
     "ExternalJourney",
     "Journey",
+    "JourneyPause",
     "JourneyVersion",
     "JourneyWatch",
     "Launch",
     "LaunchCandidate",
     "ModelCall",
     "Number",
+    "NumberMove",
     "Order",
     "Paced",
     "PrivacyRequest",
+    "RecipientWindow",
     "Refund",
     "Send",
     "SendAttempt",
@@ -70,8 +78,10 @@ __all__ = [
     "StoreEvent",
     "Suppression",
     "Template",
+    "TemplateSubstitution",
     "TimelineEntry",
     "UnmatchedStatus",
     "WatchAnswer",
     "WebhookUpdate",
+    "WindowRecipient",
 ]

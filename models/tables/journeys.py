@@ -5,12 +5,27 @@ from datetime import date, datetime
 from sqlalchemy import Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from models.enums import EnrollmentState, ExitReason, HoldReason, JourneyKind, JourneyState, LaunchState
+from models.enums import (
+    EnrollmentState,
+    ExitReason,
+    HoldReason,
+    JourneyKind,
+    JourneyState,
+    LaunchState,
+    PauseCause,
+)
 from models.tables.fields import moment, moment_or_none, word
 
 
 class Journey(SQLModel, table=True):
-    """A journey by name; what it does stands in its versions."""
+    """A journey by name; what it does stands in its versions.
+
+    Attributes:
+        state_reason: why it is paused or stopped: what staff wrote, or a `PauseCause` with its figures.
+        paused_since: when the pause that is under way began, whatever its causes.
+        resumed_at: when it last went live or was resumed; the stop-loss does not look further back.
+        paused_pending: it was paused while it waited for templates, and waits for them again when it is resumed.
+    """
 
     __tablename__ = "journey"
     __table_args__ = (UniqueConstraint("store_id", "name"),)
@@ -21,7 +36,37 @@ class Journey(SQLModel, table=True):
     priority: int
     state: JourneyState = word(JourneyState)
     state_reason: str | None = None
+    paused_since: datetime | None = moment_or_none()
+    resumed_at: datetime | None = moment_or_none()
+    paused_pending: bool = False
     created_at: datetime = moment()
+
+
+class JourneyPause(SQLModel, table=True):
+    """One cause of a journey's pause, from its beginning to its end; the journey is paused while one is open.
+
+    With `skips` the journey was resumed with `--missed skip`: a stage that came due in this time is passed over.
+    """
+
+    __tablename__ = "journey_pause"
+    __table_args__ = (
+        Index(
+            "journey_pause_open",
+            "journey_id",
+            "cause",
+            unique=True,
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("journey_pause_span", "journey_id", "began_at"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    journey_id: int = Field(foreign_key="journey.id")
+    cause: PauseCause = word(PauseCause)
+    reason: str
+    began_at: datetime = moment()
+    ended_at: datetime | None = moment_or_none()
+    skips: bool = False
 
 
 class JourneyVersion(SQLModel, table=True):
@@ -83,7 +128,10 @@ class WatchAnswer(SQLModel, table=True):
 
 
 class Launch(SQLModel, table=True):
-    """One selection of entrants for a journey, with its progress; the counts add up when `state` is `done`."""
+    """One selection of entrants for a journey, with its progress; the counts add up when `state` is `done`.
+
+    `only_new` leaves out who was ever in the journey.
+    """
 
     __tablename__ = "launch"
     id: int | None = Field(default=None, primary_key=True)
@@ -91,6 +139,7 @@ class Launch(SQLModel, table=True):
     journey_id: int = Field(foreign_key="journey.id", index=True)
     version_id: int = Field(foreign_key="journey_version.id")
     entrant_limit: int | None = None
+    only_new: bool = False
     state: LaunchState = word(LaunchState)
     requested_at: datetime = moment()
     finished_at: datetime | None = moment_or_none()
@@ -146,8 +195,9 @@ class Enrollment(SQLModel, table=True):
     """One customer's passage through one version; its id is the workflow's id (`enr-<uuid5>`).
 
     Events with an id above `after_event_id` happened to the customer since the selection. `due_at` is when the next
-    action happens. `stage` counts from 0 and equals the number of stages when only the
-    watch is left. `horizon_at` ends a control enrollment's claim on the customer's slot.
+    action happens; `stage_due_at` is when the stage comes, or came, due, and a hold leaves it alone. `stage` counts
+    from 0 and equals the number of stages when only the watch is left. `horizon_at` ends a control enrollment's claim
+    on the customer's slot.
     """
 
     __tablename__ = "enrollment"
@@ -162,7 +212,7 @@ class Enrollment(SQLModel, table=True):
             postgresql_where=text("state != 'closed'"),
         ),
         Index("enrollment_by_state", "journey_id", "state"),
-        Index("enrollment_held_for", "hold_key"),
+        Index("enrollment_held_for", "hold_key", "due_at"),
     )
     id: str = Field(primary_key=True, max_length=40)
     store_id: int = Field(foreign_key="store.id")
@@ -180,6 +230,7 @@ class Enrollment(SQLModel, table=True):
     entered_at: datetime = moment()
     stage: int = 0
     due_at: datetime | None = moment_or_none()
+    stage_due_at: datetime | None = moment_or_none()
     hold_reason: HoldReason | None = word(HoldReason, default=None)
     hold_key: str | None = Field(default=None, max_length=700)
     exit_reason: ExitReason | None = word(ExitReason, default=None)

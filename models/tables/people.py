@@ -19,6 +19,9 @@ class Customer(SQLModel, table=True):
 
     `shop_updated_at` is the time of the shop's newest word about name, phone and language. A row with `merged_into_id`
     stands for somebody who is another customer now: whoever looks it up goes on to that one.
+
+    `unreachable_*` is WhatsApp's last word that messages do not reach this person, and until when it is believed
+    (`storage.reachability`).
     """
 
     __tablename__ = "customer"
@@ -53,6 +56,32 @@ class Customer(SQLModel, table=True):
     last_order_minor: int | None = Field(default=None, sa_type=BigInteger)
     last_order_currency: str | None = Field(default=None, max_length=3)
     last_inbound_at: datetime | None = moment_or_none()
+    unreachable_code: int | None = None
+    unreachable_at: datetime | None = moment_or_none()
+    unreachable_until: datetime | None = moment_or_none()
+
+
+class NumberMove(SQLModel, table=True):
+    """Somebody changed their WhatsApp number or user id, as WhatsApp told; kept while older words may still come.
+
+    Words from before the change belong to whoever is at the end of it now, and a change that is told late may be the
+    way to one that was told early. `customer_id` is who is known to have made it: nobody yet, where the store has not
+    heard of them.
+    """
+
+    __tablename__ = "number_move"
+    __table_args__ = (
+        Index("number_move_phone", "store_id", "old_phone"),
+        Index("number_move_user", "store_id", "old_user_id"),
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    store_id: int = Field(foreign_key="store.id")
+    customer_id: int | None = Field(default=None, foreign_key="customer.id", index=True)
+    old_phone: str | None = Field(default=None, max_length=20)
+    old_user_id: str | None = Field(default=None, max_length=128)
+    new_phone: str | None = Field(default=None, max_length=20)
+    new_user_id: str | None = Field(default=None, max_length=128)
+    at: datetime = moment(index=True)
 
 
 class Order(SQLModel, table=True):
@@ -205,6 +234,14 @@ class ChatMessage(SQLModel, table=True):
     __table_args__ = (
         Index("chat_message_external", "conversation_id", "external_id", unique=True),
         Index("chat_message_latest", "conversation_id", "at"),
+        Index(
+            "chat_message_campaign",
+            "conversation_id",
+            "kind",
+            "at",
+            sqlite_where=text("kind = 'template' AND author <> 'journey' AND wamid IS NOT NULL"),
+            postgresql_where=text("kind = 'template' AND author <> 'journey' AND wamid IS NOT NULL"),
+        ),
     )
     id: int | None = Field(default=None, primary_key=True)
     conversation_id: int = Field(foreign_key="conversation.id", index=True)
