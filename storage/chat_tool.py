@@ -29,7 +29,7 @@ from storage.conversations import (
 )
 from storage.customers import lock_customer
 from storage.ingest_messages import hear_customer
-from storage.people import Address, resolve
+from storage.people import Address, Sighting, resolve
 from storage.stores import StoreParts, required_id
 
 _LONGEST_ID = 200
@@ -78,7 +78,10 @@ async def tell_messages(
     """
     ref = await bind_ref(session, parts.id, external_id)
     if ref.conversation_id is None:
-        customer, conversation = await _begin(session, parts, ref, who, now=now)
+        # The tool names one address for all that was said: that of the oldest word.
+        first_at = min((told.at for told in messages), default=now)
+        sighting = Sighting(who, first_at) if who is not None else None
+        customer, conversation = await _begin(session, parts, ref, sighting, now=now)
     else:
         customer, conversation = await _found(session, ref)
     new = 0
@@ -138,7 +141,7 @@ def _id_of_message(conversation_id: str, told: Spoken) -> str:
 
 
 async def _begin(
-    session: AsyncSession, parts: StoreParts, ref: ConversationRef, who: Address | None, *, now: datetime
+    session: AsyncSession, parts: StoreParts, ref: ConversationRef, who: Sighting | None, *, now: datetime
 ) -> tuple[Customer, Conversation]:
     if who is None:
         raise WhoseConversationError

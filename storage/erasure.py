@@ -6,6 +6,7 @@ nothing to anybody but the shop, and without it the shop's next webhook or an im
 erased one.
 """
 
+import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,20 +28,24 @@ from models.tables import (
     Enrollment,
     EntryDecision,
     ExternalJourney,
+    NumberMove,
     Order,
     Paced,
     Send,
     SendAttempt,
     UnmatchedStatus,
     WatchAnswer,
+    WindowRecipient,
 )
 from storage.customers import SuppressionReason, suppress
 from storage.events import record_event
 from storage.ingest import insert_new, lock_customers
 from storage.opt_outs import recompute
 from storage.raw_bodies import empty_bodies, phone_traces
+from storage.reachability import has_another_number
 from storage.sends import FORGOTTEN
 from storage.shoppers import Shopper, find_shoppers
+from storage.steps import forget_steps
 from storage.stores import required_id
 
 
@@ -94,7 +99,7 @@ async def erase_person(
     traces = await erase_rows(session, list(found.values()), suppression_key=suppression_key, now=now)
     if phone is not None:
         await suppress(session, store_id, phone, reason=SuppressionReason.ERASED, key=suppression_key, now=now)
-        traces |= phone_traces(phone)
+        traces |= phone_traces(phone) | await _erase_moves(session, store_id, phones=[phone])
     if external_id is not None:
         traces.add(external_id)
     await empty_bodies(session, store_id, traces)
@@ -115,7 +120,7 @@ async def erase_rows(
 
 
 async def erase_unowned(session: AsyncSession, store_id: int) -> None:
-    """Erase what a store keeps of people whom it could not name yet: strangers' carts, and what a chat tool told."""
+    """Erase what a store keeps of people whom it could not name yet: carts, a chat tool's words, changes of number."""
     await _in_bulk(
         session,
         update(Checkout).where(col(Checkout.store_id) == store_id, col(Checkout.customer_id).is_(None)),
@@ -125,6 +130,7 @@ async def erase_unowned(session: AsyncSession, store_id: int) -> None:
     )
     unbound = col(ConversationRef.conversation_id).is_(None)
     await _in_bulk(session, delete(ConversationRef).where(col(ConversationRef.store_id) == store_id, unbound))
+    await _in_bulk(session, delete(NumberMove).where(col(NumberMove.store_id) == store_id))
 
 
 async def _erase(session: AsyncSession, customer: Customer, *, key: bytes, now: datetime) -> set[str]:
@@ -134,6 +140,8 @@ async def _erase(session: AsyncSession, customer: Customer, *, key: bytes, now: 
     if customer.phone is not None:
         await suppress(session, customer.store_id, customer.phone, reason=SuppressionReason.ERASED, key=key, now=now)
         traces |= phone_traces(customer.phone)
+    phones, users = ([one] if one is not None else [] for one in (customer.phone, customer.wa_user_id))
+    traces |= await _erase_moves(session, customer.store_id, customer_id=customer_id, phones=phones, users=users)
     traces |= await _erase_sends(session, customer_id)
     traces |= await _erase_chats(session, customer_id)
     traces |= await _erase_purchases(session, customer_id)
@@ -141,13 +149,31 @@ async def _erase(session: AsyncSession, customer: Customer, *, key: bytes, now: 
         of_them: Any = table.customer_id
         await _in_bulk(session, delete(table).where(col(of_them) == customer_id))
     await _blank_event_keys(session, customer_id)
+    await _blank_recipient(session, customer_id)
     customer.phone = customer.wa_user_id = customer.first_name = customer.language = customer.time_zone = None
     customer.phone_synthetic = False
+    has_another_number(customer)
     customer.last_inbound_at = customer.shop_updated_at = None
     customer.consent, customer.consent_source, customer.consent_at = ConsentState.REDACTED, "erased", now
     customer.erased_at = customer.erased_at or now
     recompute(customer)
     await session.flush()
+    return traces
+
+
+async def _erase_moves(
+    session: AsyncSession,
+    store_id: int,
+    *,
+    customer_id: int | None = None,
+    phones: Sequence[str] = (),
+    users: Sequence[str] = (),
+) -> set[str]:
+    """Which numbers they had before; the traces of those."""
+    traces = set()
+    for one in await forget_steps(session, store_id, customer_id=customer_id, phones=phones, users=users):
+        traces |= phone_traces(one.phone) if one.phone is not None else set()
+        traces |= {one.wa_user_id} if one.wa_user_id is not None else set()
     return traces
 
 
@@ -236,6 +262,13 @@ async def _blank_event_keys(session: AsyncSession, customer_id: int) -> None:
     )
     for event in events.all():
         event.dedupe_key = f"erased:{event.id}"
+
+
+async def _blank_recipient(session: AsyncSession, customer_id: int) -> None:
+    """Whom we have written to lately; the places that they fill in WhatsApp's limits stay filled."""
+    rows = await session.exec(select(WindowRecipient).where(WindowRecipient.customer_id == customer_id))
+    for row in rows.all():
+        row.recipient, row.customer_id = f"{FORGOTTEN}{secrets.token_hex(16)}", None
 
 
 async def _known(session: AsyncSession, query: Any) -> set[str]:

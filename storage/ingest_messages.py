@@ -26,7 +26,8 @@ from storage.chats import (
 from storage.enrollments import open_enrollment
 from storage.events import News, record_events
 from storage.opt_outs import OptOutSource, note_stop, resume
-from storage.people import Address
+from storage.people import Address, Sighting
+from storage.reachability import heard_of
 from storage.stores import required_id
 from storage.watches import wake_for_conversations
 
@@ -81,15 +82,15 @@ class PreferencePiece:
 PersonPiece = MessagePiece | EchoPiece | PreferencePiece
 
 
-def person_of(piece: PersonPiece) -> Address:
-    """Whose the piece is."""
-    return piece.recipient if isinstance(piece, EchoPiece) else piece.sender
+def sighting_of(piece: PersonPiece) -> Sighting:
+    """Where and when the person of the piece was."""
+    return Sighting(piece.recipient if isinstance(piece, EchoPiece) else piece.sender, piece.at)
 
 
 async def hear(
     session: AsyncSession,
     pieces: Sequence[PersonPiece],
-    ids: Mapping[Address, int],
+    ids: Mapping[Sighting, int],
     customers: Mapping[int, Customer],
     *,
     now: datetime,
@@ -99,14 +100,14 @@ async def hear(
     Args:
         session: a writing transaction.
         pieces: none of them applied before.
-        ids: the customer of each address.
+        ids: the customer of each sighting.
         customers: the locked rows.
         now: when the request came in.
     """
     chats = await conversations_of(
         session,
         {
-            (piece.number_id, ids[person_of(piece)]): customers[ids[person_of(piece)]].store_id
+            (piece.number_id, ids[sighting_of(piece)]): customers[ids[sighting_of(piece)]].store_id
             for piece in pieces
             if not isinstance(piece, PreferencePiece)
         },
@@ -119,7 +120,7 @@ async def hear(
     said: list[tuple[Conversation, Spoken]] = []
     spoke: dict[int, Conversation] = {}
     for piece in pieces:
-        customer = customers[ids[person_of(piece)]]
+        customer = customers[ids[sighting_of(piece)]]
         if isinstance(piece, PreferencePiece):
             news += await _prefer(session, customer, piece, now=now)
             continue
@@ -189,6 +190,7 @@ async def _heed(
 def _note_activity(customer: Customer, at: datetime) -> None:
     if customer.last_inbound_at is None or at > customer.last_inbound_at:
         customer.last_inbound_at = at
+    heard_of(customer, at)
 
 
 def _what_it_means(

@@ -10,10 +10,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage.engine import Database
 from storage.ingest import Delivery, Ingested, lock_customers, new_pieces, store_deliveries
 from storage.ingest_accounts import AccountNews, TemplateNews, note_accounts, note_templates
-from storage.ingest_messages import PersonPiece, hear, person_of
+from storage.ingest_messages import PersonPiece, hear, sighting_of
 from storage.intents import wrote_intents
-from storage.number_changes import MovePiece, apply_move
-from storage.people import find_people, resolve
+from storage.number_changes import MovedMeanwhileError, MovePiece, apply_move, find_movers
+from storage.people import resolve
 from storage.raw_bodies import empty_body
 from storage.statuses import MatchedMeanwhileError, StatusPiece, apply, match
 
@@ -55,7 +55,7 @@ class WhatsAppRequest:
 
     @property
     def goes_alone(self) -> bool:
-        """Whether it must stay in its order: a new number decides whose the messages before and after it are."""
+        """Whether it must stay in its order: a change of number keeps everybody at these numbers waiting."""
         return bool(self.pieces.moves or self.pieces.templates or self.pieces.accounts)
 
 
@@ -80,7 +80,7 @@ async def ingest_whatsapp_together(database: Database, requests: Sequence[WhatsA
         try:
             async with database.write() as session:
                 return await _ingest(session, requests)
-        except (MatchedMeanwhileError, MergedMeanwhileError) as error:
+        except (MatchedMeanwhileError, MergedMeanwhileError, MovedMeanwhileError) as error:
             changed = error
     raise changed
 
@@ -97,17 +97,20 @@ async def _ingest(session: AsyncSession, requests: Sequence[WhatsAppRequest]) ->
     moves = list(chain.from_iterable(one.moves for one in taken))
     statuses = list(chain.from_iterable(one.statuses for one in taken))
 
-    found = await resolve(session, (person_of(one) for one in people))
-    movers = (await find_people(session, list(chain.from_iterable((one.old, one.new) for one in moves)))).ids
+    found = await resolve(session, (sighting_of(one) for one in people))
+    movers = await find_movers(session, moves)
     matched = await match(session, statuses)
     customers = await lock_customers(
-        session, {*found.ids.values(), *movers.values(), *matched.failing}, unread=matched.customers
+        session, {*found.ids.values(), *movers.ids, *matched.failing}, unread=matched.customers
     )
-    if any(customers[one].merged_into_id is not None for one in {*found.ids.values(), *movers.values()}):
-        # While we waited for the locks: what they wrote is the word of the customer that they are now.
+    # While we waited for the locks: what they wrote is the word of whoever they are now.
+    if any(customers[one].merged_into_id is not None for one in {*found.ids.values(), *movers.ids}):
         raise MergedMeanwhileError
+    if found.have_left(customers):
+        raise MovedMeanwhileError
     found.complete(customers)
-    forgotten = {one.dedupe_key for one in people if customers[found.ids[person_of(one)]].erased_at is not None}
+    await found.note_steps(session)
+    forgotten = {one.dedupe_key for one in people if customers[found.ids[sighting_of(one)]].erased_at is not None}
     people = [one for one in people if one.dedupe_key not in forgotten]
     forgotten |= await apply(session, matched, customers, received_at=now)
     await hear(session, people, found.ids, customers, now=now)

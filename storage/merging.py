@@ -26,6 +26,7 @@ from models.tables import (
     Enrollment,
     EntryDecision,
     ExternalJourney,
+    NumberMove,
     Order,
     Paced,
     PrivacyRequest,
@@ -47,7 +48,17 @@ from storage.watches import wake_for_checkout, wake_for_conversation
 _NO_ENROLLMENT: Final = "merged"
 """Events of the given-up customer that fell into no journey of theirs must end none of the kept one's."""
 
-_MOVED: Final = (Order, Checkout, Send, EntryDecision, CouponIssue, ConsentWriteBack, PrivacyRequest, CustomerEvent)
+_MOVED: Final = (
+    Order,
+    Checkout,
+    Send,
+    EntryDecision,
+    CouponIssue,
+    ConsentWriteBack,
+    PrivacyRequest,
+    CustomerEvent,
+    NumberMove,
+)
 """Tables whose rows change hands without a unique key that could forbid it."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
+from sqlalchemy import inspect
 from sqlmodel import SQLModel, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,6 +21,7 @@ from models.tables import (
     ExternalJourney,
     Journey,
     LaunchCandidate,
+    NumberMove,
     Order,
     Paced,
     PrivacyRequest,
@@ -27,6 +29,7 @@ from models.tables import (
     Send,
     SendAttempt,
     TimelineEntry,
+    WindowRecipient,
 )
 from storage.stores import required_id
 
@@ -44,8 +47,10 @@ _OF_CUSTOMER: Final[dict[str, type[SQLModel]]] = {
     "waiting_for_a_day": Paced,
     "events": CustomerEvent,
     "other_automations": ExternalJourney,
+    "number_changes": NumberMove,
     "consents_told_to_the_shop": ConsentWriteBack,
     "privacy_requests": PrivacyRequest,
+    "counted_recipients": WindowRecipient,
 }
 
 
@@ -59,7 +64,8 @@ async def everything_about(session: AsyncSession, customer: Customer) -> dict[st
     found: dict[str, Rows] = {"customer": _dump(people)}
     for subject, table in _OF_CUSTOMER.items():
         columns: Any = table
-        kept = await session.exec(select(table).where(col(columns.customer_id).in_(ids)).order_by(columns.id))
+        theirs = select(table).where(col(columns.customer_id).in_(ids))
+        kept = await session.exec(theirs.order_by(*inspect(table).primary_key))
         found[subject] = _dump(kept)
     enrollments = [one["id"] for one in found["enrollments"]]
     chats = [one["id"] for one in found["conversations"]]

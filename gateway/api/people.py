@@ -11,7 +11,7 @@ from models.tables import Customer
 from policies.phones import parse_phone
 from storage.customers import lock_customer
 from storage.lookup import find_by_shop_id, find_by_user_id, find_person
-from storage.people import Address, resolve
+from storage.people import Address, Sighting, resolve
 from storage.shoppers import Shopper, meet_shopper
 from storage.stores import StoreParts
 
@@ -50,9 +50,9 @@ async def met(session: AsyncSession, parts: StoreParts, who: Who, *, now: dateti
     """
     if who.reference is not None:
         return await meet_shopper(session, Shopper(parts.id, who.reference), now=now)
-    address = address_of(parts, ChatPartner(phone=who.phone, user_id=who.user_id))
-    people = await resolve(session, [address])
-    return await lock_customer(session, people.ids[address])
+    sighting = Sighting(address_of(parts, ChatPartner(phone=who.phone, user_id=who.user_id)), now)
+    people = await resolve(session, [sighting])
+    return await lock_customer(session, people.ids[sighting])
 
 
 def address_of(parts: StoreParts, partner: ChatPartner) -> Address:

@@ -1,26 +1,29 @@
-"""One customer's WhatsApp events in any order and any number of times leave the same facts."""
+"""One customer's WhatsApp events in any order and any number of times leave the same facts, changes of number too."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from bisect import bisect, bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlmodel import col, select
 
-from models.enums import ConsentState, SendState
-from models.tables import ChatMessage, Conversation, Customer, Send, SendAttempt
+from models.enums import ConsentState, ExitReason, SendState
+from models.tables import ChatMessage, Conversation, Customer, CustomerEvent, NumberMove, Send, SendAttempt
 from storage.chats import message_key
 from storage.customers import lock_customer
 from storage.ingest import Delivery
 from storage.ingest_messages import EchoPiece, MessagePiece, PreferencePiece
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
+from storage.number_changes import MovePiece
 from storage.opt_outs import change_consent
 from storage.people import Address
 from storage.statuses import Report, StatusPiece
 from tests.worlds import World, later
 
-Happening = tuple[str, Any, int]
-"""What happened, what it says, and how many minutes after noon."""
+Happening = tuple[str, Any, int, str]
+"""What happened, what it says, how many minutes after noon, and at which of the person's numbers."""
 
 _KINDS = (
     *(("message", text) for text in ("hi", "STOP")),
@@ -30,6 +33,8 @@ _KINDS = (
     *(("status", report) for report in Report),
     ("refusal", 131050),
 )
+_ROUTES = ("A", "AB", "ABC", "ABA", "ABAC", "ABCA")
+"""The numbers that somebody has one after the other."""
 happenings = st.lists(
     st.tuples(st.sampled_from(_KINDS), st.integers(0, 4)).map(lambda one: (*one[0], one[1])),
     min_size=3,
@@ -42,10 +47,18 @@ _people = itertools.count(1)
 @st.composite
 def tellings(draw: st.DrawFn) -> tuple[list[Happening], list[list[Happening]]]:
     """A story, and another telling of it: in another order, with repetitions, cut into batches."""
-    story: list[Happening] = draw(happenings)
+    route = draw(st.sampled_from(_ROUTES))
+    moves = sorted(draw(st.sets(st.integers(0, 4), min_size=len(route) - 1, max_size=len(route) - 1)))
+    story: list[Happening] = [
+        ("move", new, at, old) for (old, new), at in zip(itertools.pairwise(route), moves, strict=True)
+    ]
     # A message is delivered once: of several reports of one kind only one exists.
-    once = {(kind, says): (kind, says, at) for kind, says, at in story if kind in {"status", "refusal"}}
-    story = [one for one in story if one[0] not in {"status", "refusal"}] + list(once.values())
+    once: dict[Any, Happening] = {}
+    for kind, says, at in draw(happenings):
+        # What comes in the minute of the change may be from the old number or from the new one.
+        here = draw(st.sampled_from(sorted({bisect(moves, at), bisect_left(moves, at)})))
+        once[kind, says, at if kind not in {"status", "refusal"} else None] = (kind, says, at, route[here])
+    story += once.values()
     told = draw(st.permutations(story + draw(st.lists(st.sampled_from(story), max_size=3))))
     cuts = sorted(draw(st.sets(st.integers(1, max(1, len(told) - 1)), max_size=3)))
     return story, [told[a:b] for a, b in itertools.pairwise([0, *cuts, len(told)]) if told[a:b]]
@@ -57,28 +70,30 @@ class Person:
     def __init__(self, world: World, number: int) -> None:
         self.world = world
         self.name = f"p{number}"
-        self.phone = f"+4477009{number:05}"
+        self.phones = {letter: f"+4477009{3 * number + n:05}" for n, letter in enumerate("ABC")}
         self.customer_id = 0
+        self.enrollment_id = ""
         self.attempts: list[str] = []
         self._requests = itertools.count()
 
     async def begin(self) -> None:
         """The customer is in a journey and has been sent two messages."""
-        self.customer_id = await self.world.customer(self.phone, external_id=self.name)
-        enrollment = await self.world.enroll(self.customer_id)
+        self.customer_id = await self.world.customer(self.phones["A"], external_id=self.name)
+        self.enrollment_id = enrollment = await self.world.enroll(self.customer_id)
         self.attempts = [await self.world.claim(enrollment, n, state=SendState.ACCEPTED) for n in (0, 1)]
 
     async def hear(self, batch: Sequence[Happening]) -> None:
         """One request of WhatsApp's, and the shop's words one by one."""
         pieces = [piece for one in batch for piece in self._pieces(one)]
         requests = WhatsAppPieces(
-            people=tuple(one for one in pieces if not isinstance(one, StatusPiece)),
+            people=tuple(one for one in pieces if not isinstance(one, StatusPiece | MovePiece)),
+            moves=tuple(one for one in pieces if isinstance(one, MovePiece)),
             statuses=tuple(one for one in pieces if isinstance(one, StatusPiece)),
         )
         key = f"{self.name}:{next(self._requests)}"
         delivery = Delivery("whatsapp", "whatsapp", key, "{}", self.world.now, self.world.store_id)
         await ingest_whatsapp(self.world.database, delivery, requests)
-        for kind, says, at in batch:
+        for kind, says, at, _ in batch:
             if kind == "consent":
                 async with self.world.database.write() as session:
                     await change_consent(
@@ -91,11 +106,18 @@ class Person:
                         dedupe_key=f"{self.name}:{says}:{at}",
                     )
 
-    def _pieces(self, happening: Happening) -> Iterator[MessagePiece | EchoPiece | PreferencePiece | StatusPiece]:
-        kind, says, minutes = happening
+    def _address(self, letter: str) -> Address:
+        return Address(self.world.store_id, self.phones[letter], None)
+
+    def _pieces(
+        self, happening: Happening
+    ) -> Iterator[MessagePiece | EchoPiece | PreferencePiece | MovePiece | StatusPiece]:
+        kind, says, minutes, here = happening
         number, at = self.world.number_id, later(minutes=minutes)
-        key, who = f"{self.name}:{kind}:{says}:{minutes}", Address(self.world.store_id, self.phone, None)
+        key, who = f"{self.name}:{kind}:{says}:{minutes}", self._address(here)
         match kind:
+            case "move":
+                yield MovePiece(key, who, self._address(says), at)
             case "message":
                 yield MessagePiece(key, who, number, key, "text", says, None, at)
             case "echo":
@@ -107,12 +129,19 @@ class Person:
             case "refusal":
                 yield StatusPiece(key, number, f"{self.name}.1", Report.FAILED, at, self.attempts[1], says)
 
+    async def _rows(self, table: Any, column: Any, values: Iterable[Any]) -> list[Any]:
+        async with self.world.database.read() as session:
+            return list(await session.exec(select(table).where(col(column).in_(list(values))).order_by(table.id)))
+
     async def facts(self) -> dict[str, Any]:
         """What must not depend on the order, without what tells one person from another."""
         row = await self.world.one(Customer, self.customer_id)
-        chats = [one for one in await self.world.rows(Conversation) if one.customer_id == self.customer_id]
-        ids = {one.id for one in chats}
-        lines = [one for one in await self.world.rows(ChatMessage) if one.conversation_id in ids]
+        chats = await self._rows(Conversation, Conversation.customer_id, [self.customer_id])
+        letters = {phone: letter for letter, phone in self.phones.items()}
+        rows = await self._rows(Customer, Customer.phone, letters)
+        steps = await self._rows(NumberMove, NumberMove.old_phone, letters)
+        events = await self._rows(CustomerEvent, CustomerEvent.customer_id, [self.customer_id])
+        lines = await self._rows(ChatMessage, ChatMessage.conversation_id, [one.id for one in chats])
         attempts = [await self.world.one(SendAttempt, one) for one in self.attempts]
         sends = [await self.world.one(Send, one.send_id) for one in attempts]
         last = [
@@ -124,6 +153,18 @@ class Person:
             for one in chats
         ]
         return {
+            "numbers": [(letters[one.phone], one.id == self.customer_id) for one in rows],
+            "steps": sorted(
+                # Nobody is seen to take a step that is told after the one that leads back.
+                (letters[one.old_phone], letters[one.new_phone], one.at, one.customer_id in (None, self.customer_id))
+                for one in steps
+            ),
+            # Which consent of the shop's was news when it was told depends on the order.
+            "ends": {
+                one.exit_reason
+                for one in events
+                if one.source != "shopify" and one.enrollment_id in (None, self.enrollment_id)
+            },
             "opted_out": (row.opted_out_at, row.opt_out_source),
             "consent": (row.consent, row.consent_at),
             "inbound": row.last_inbound_at,
@@ -150,4 +191,9 @@ async def test_any_telling_of_a_story_leaves_the_same_facts(
         await once.hear([happening])
     for batch in batches:
         await again.hear(batch)
-    assert await again.facts() == await once.facts()
+    facts = await once.facts()
+    assert await again.facts() == facts
+    says = [(kind, words) for kind, words, _, _ in sorted(story, key=lambda one: one[2])]
+    assert facts["numbers"] == [(([words for kind, words in says if kind == "move"] or ["A"])[-1], True)]
+    assert len(facts["lines"]) == sum(kind in {"message", "echo"} for kind, _ in says)
+    assert (ExitReason.CUSTOMER_REPLIED in facts["ends"]) == (("message", "hi") in says)

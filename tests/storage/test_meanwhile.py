@@ -6,6 +6,8 @@ SQLite has one writer at a time, so these can only be met on PostgreSQL.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from models.enums import MessageAuthor
 from models.money import Money
 from models.tables import Checkout, Conversation, Customer, CustomerEvent
@@ -18,8 +20,9 @@ from storage.ingest import Delivery, lock_customers
 from storage.ingest_messages import MessagePiece
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.merging import merge_customers
+from storage.number_changes import MovePiece, apply_move, find_movers
 from storage.opt_outs import OptOutSource, opt_out
-from storage.people import Address
+from storage.people import Address, Sighting, resolve
 from storage.stores import store_parts
 from tests.worlds import NOON, PHONE, World, later, make_world
 
@@ -61,6 +64,66 @@ async def test_a_reply_is_the_word_of_whoever_the_sender_is_by_then(postgres_dat
     await while_merging(world, kept, gone, write)
     assert (enrollment, "customer_replied") in await world.intents()
     assert {event.customer_id for event in await world.rows(CustomerEvent)} == {kept}
+
+
+def words(world: World, minutes: int) -> Callable[[], Awaitable[object]]:
+    """A text from the first number, so many minutes after noon."""
+    sender = Address(world.store_id, PHONE, None)
+    piece = MessagePiece("in:1", sender, world.number_id, "wamid.1", "text", "hi", None, later(minutes=minutes))
+    delivery = Delivery("whatsapp", "whatsapp", "key", "{}", later(hours=1), world.store_id)
+    return lambda: ingest_whatsapp(world.database, delivery, WhatsAppPieces(people=(piece,)))
+
+
+async def while_moving(world: World, waits: Callable[[], Awaitable[object]]) -> None:
+    """Tell of the change from the first number to the other, and only commit when somebody else waits for it."""
+    old, new = (Address(world.store_id, phone, None) for phone in (PHONE, OTHER))
+    move = MovePiece("move", old, new, later(minutes=10))
+    async with world.database.write() as session:
+        movers = await find_movers(session, [move])
+        customers = await lock_customers(session, movers.ids)
+        await apply_move(session, move, movers, customers, now=NOON)
+        task = asyncio.ensure_future(waits())
+        await until_somebody_waits(world.database)
+    await task
+
+
+@pytest.mark.parametrize(("minutes", "phones"), [(5, {OTHER}), (20, {OTHER, PHONE})])
+async def test_a_word_that_waits_for_a_change_of_number_knows_of_it(
+    postgres_database: Database, minutes: int, phones: set[str]
+) -> None:
+    """Written before the change it is the mover's, after it that of whoever has the old number next."""
+    world = await make_world(postgres_database)
+    customer = await world.customer(external_id="1")
+    await while_moving(world, words(world, minutes))
+    assert {one.phone for one in await world.rows(Customer)} == phones
+    theirs = {event.customer_id == customer for event in await world.rows(CustomerEvent)}
+    assert theirs == {minutes < 10}
+
+
+@pytest.mark.parametrize(("minutes", "phone"), [(5, OTHER), (20, PHONE)])
+async def test_nobody_appears_at_a_number_while_a_change_from_there_is_told(
+    postgres_database: Database, minutes: int, phone: str
+) -> None:
+    """Whoever hears from a stranger there waits for the news, and nothing is left of the look-up before it."""
+    world = await make_world(postgres_database)
+    await while_moving(world, words(world, minutes))
+    assert [one.phone for one in await world.rows(Customer)] == [phone]
+
+
+async def test_a_change_to_a_number_waits_for_the_stranger_who_appears_there(postgres_database: Database) -> None:
+    """Who has written from the new number is the customer, though their row was not committed when it was told."""
+    world = await make_world(postgres_database)
+    customer = await world.customer(external_id="1")
+    old, new = (Address(world.store_id, phone, None) for phone in (PHONE, OTHER))
+    pieces = WhatsAppPieces(moves=(MovePiece("move", old, new, NOON),))
+    delivery = Delivery("whatsapp", "whatsapp", "key", "{}", NOON, world.store_id)
+    async with world.database.write() as session:
+        await resolve(session, [Sighting(new, NOON)])
+        task = asyncio.ensure_future(ingest_whatsapp(world.database, delivery, pieces))
+        await until_somebody_waits(world.database)
+    await task
+    standing = [(one.id, one.phone) for one in await world.rows(Customer) if one.merged_into_id is None]
+    assert standing == [(customer, OTHER)]
 
 
 async def test_an_opt_out_is_of_whoever_stands_by_then(postgres_database: Database) -> None:

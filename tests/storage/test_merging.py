@@ -27,7 +27,7 @@ from storage.lookup import find_person
 from storage.merging import merge_customers
 from storage.opt_outs import OptOutSource, opt_out
 from storage.orders import OrderFacts
-from storage.people import Address, find_people
+from storage.people import Address, Sighting, find_people
 from storage.shop_pieces import OrderPiece
 from storage.shoppers import Shopper, find_shopper, update_shopper
 from tests.worlds import NOON, PHONE, World, later
@@ -96,8 +96,8 @@ async def test_everything_goes_over_to_the_kept_customer(world: World) -> None:
         by_phone = await find_person(session, world.store_id, OTHER)
         assert by_phone is not None
         assert by_phone.id == kept
-        address = Address(world.store_id, OTHER, None)
-        assert (await find_people(session, [address])).ids == {address: kept}
+        sighting = Sighting(Address(world.store_id, OTHER, None), NOON)
+        assert (await find_people(session, [sighting])).ids == {sighting: kept}
         person = ShopPerson("2", OTHER, "Eve", "en", ConsentState.SUBSCRIBED, "import", None)
         assert [one.id for one in await upsert_people(session, world.store_id, [person], now=NOON)] == [kept]
     assert [(one.id, one.phone) for one in await world.rows(Customer)] == [(kept, OTHER), (gone, None)]
