@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import claims, door, gateway, history, live_chat, lone, simulated, waiting
+from bench import claims, door, gateway, history, live_chat, lone, rate, sends, simulated, waiting
 from bench.bare import bare_per_second
 from bench.figures import Figure, at_least, note, table
 from bench.journeys import template_journey, written_journey
@@ -32,6 +32,8 @@ class Sizes:
     cached: int
     replays: int
     claims: int
+    sends: int
+    queued: int
     webhooks: int
     exits: int
     conversations: int
@@ -80,6 +82,14 @@ async def _claims(sizes: Sizes) -> list[Figure]:
     return await claims.figures(sizes.claims, now=system_clock())
 
 
+async def _sends(sizes: Sizes) -> list[Figure]:
+    return await sends.figures(sizes.sends)
+
+
+async def _rate(sizes: Sizes) -> list[Figure]:
+    return await rate.figures(sizes.queued)
+
+
 async def _webhooks(sizes: Sizes) -> list[Figure]:
     return await gateway.figures(sizes.webhooks, clock=system_clock)
 
@@ -98,6 +108,8 @@ PARTS: dict[str, Part] = {
     "speed": _speed,
     "audience": _audience,
     "claims": _claims,
+    "sends": _sends,
+    "rate": _rate,
     "webhooks": _webhooks,
     "exits": _exits,
     "chats": _chats,
@@ -124,6 +136,8 @@ def _arguments() -> argparse.Namespace:
         ("cached", 1000),
         ("replays", 100),
         ("claims", 300),
+        ("sends", 600),
+        ("queued", 5000),
         ("webhooks", 900),
         ("exits", 40),
         ("conversations", 1000),

@@ -160,11 +160,21 @@ class BadAnswer(ProviderError):  # noqa: N818 - see NotSent
         super().__init__(service=service, operation=operation, detail=detail or "an answer that cannot be understood")
 
 
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+_NEVER_LEFT = (
+    httpx.ConnectError,  # no DNS, refused, or the TLS handshake failed
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,  # a proxy refused the tunnel; of a request that it passes on it answers as a server does
+    httpx.UnsupportedProtocol,
+)
 
 
 def classify_transport(exc: httpx.TransportError, *, service: Service, operation: str) -> ProviderError:
     """Tell a request that never left from one whose outcome nobody knows.
+
+    From the first byte on nothing is known any more: a write that breaks off may have been the last one, and a
+    connection that the service has closed while it was idle looks like one that it closed after reading. The client
+    itself never repeats a request that it has begun to write (httpx's `retries` are of connecting, and are 0).
 
     Raise the result `from None` or from the original; httpx's own text is not copied, because it may name a host.
     """

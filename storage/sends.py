@@ -7,7 +7,7 @@ from typing import Final, cast
 from sqlalchemy import Table, bindparam, func, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import AttemptStatus, MessageAuthor, SendState, SkipReason
@@ -21,6 +21,10 @@ FORGOTTEN: Final = "erased:"
 """How the id of a message begins whose customer was erased: WhatsApp's own id holds their number."""
 CLAIMABLE = (SendState.DRAFTED, SendState.FAILED)
 SETTLED = (SendState.ACCEPTED, SendState.SKIPPED, SendState.PARKED)
+POSSIBLY_SENT = (SendState.ACCEPTED, SendState.IN_FLIGHT, SendState.UNKNOWN, SendState.PARKED)
+"""What counts as sent wherever writing to somebody too often would be the worse mistake."""
+_OPEN = frozenset({SendState.IN_FLIGHT, SendState.UNKNOWN, SendState.PARKED})
+"""An attempt is out, and nobody has said what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,9 @@ async def ensure_send(session: AsyncSession, facts: EnrollmentFacts, stage: int,
 
 
 def save_draft(send: Send, draft: Draft, *, now: datetime) -> None:
-    """Store what will be said, over an older draft that was never sent."""
+    """Store what will be said, over an older draft that was never sent; an approval of that one is then void."""
+    send.revision += 1
+    send.substituted_for = None
     send.template_name = draft.template_name
     send.template_language = draft.template_language
     send.parameters = draft.parameters
@@ -90,7 +96,13 @@ _CHAT_MESSAGE_SQLITE = sqlite.insert(_CHAT_MESSAGES).on_conflict_do_nothing()
 _CHAT_MESSAGE_POSTGRES = postgresql.insert(_CHAT_MESSAGES).on_conflict_do_nothing()
 _CLAIM = (
     update(_SENDS)
-    .where(_SENDS.c.id == bindparam("send_id"), _SENDS.c.attempt == bindparam("seen"), _SENDS.c.state.in_(CLAIMABLE))
+    .where(
+        _SENDS.c.id == bindparam("send_id"),
+        _SENDS.c.attempt == bindparam("seen"),
+        _SENDS.c.state.in_(CLAIMABLE),
+        # Parked and then found not sent: it failed, and its stage is over all the same.
+        _SENDS.c.settled_at.is_(None),
+    )
     .values(attempt=bindparam("number"), state=SendState.IN_FLIGHT)
 )
 
@@ -133,6 +145,21 @@ async def get_attempt(session: AsyncSession, wanted: str) -> SendAttempt | None:
     return await session.get(SendAttempt, wanted, populate_existing=True)
 
 
+async def tries_with(session: AsyncSession, send: Send, code: int | None) -> int:
+    """How many of the send's attempts ended with that code, this one among them; None counts those without a code."""
+    await session.flush()
+    same = col(SendAttempt.error_code).is_(None) if code is None else SendAttempt.error_code == code
+    query = select(func.count()).where(SendAttempt.send_id == send.id, SendAttempt.status == AttemptStatus.FAILED, same)
+    return (await session.exec(query)).one()
+
+
+async def all_failed(session: AsyncSession, send: Send) -> bool:
+    """Whether every attempt of the send is known to have failed: an older one may have gone against its refusal."""
+    await session.flush()
+    query = select(func.count()).where(SendAttempt.send_id == send.id, SendAttempt.status != AttemptStatus.FAILED)
+    return (await session.exec(query)).one() == 0
+
+
 async def latest_attempt(session: AsyncSession, send: Send) -> SendAttempt | None:
     """The send's newest attempt."""
     return await get_attempt(session, attempt_id(send.enrollment_id, send.stage, send.occurrence, send.attempt))
@@ -144,37 +171,84 @@ def is_forgotten(attempt: SendAttempt) -> bool:
 
 
 def record_accepted(send: Send, attempt: SendAttempt, *, wamid: str, held: bool, now: datetime) -> None:
-    """Meta took the message. A status that was faster than this record is kept."""
+    """Meta took the message. A status that was faster than this record is kept.
+
+    An older attempt of which a status has told that it failed after all says nothing of the newer one.
+    """
+    withdraw_refusal(attempt)
     if not is_forgotten(attempt):
         attempt.wamid = wamid
     attempt.accepted_at = now
     if attempt.status in (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN):
         attempt.status = AttemptStatus.HELD_BY_META if held else AttemptStatus.ACCEPTED
-    settle(send, SendState.ACCEPTED, now=now)
+    if attempt.status is not AttemptStatus.FAILED or attempt.number == send.attempt:
+        settle_as_sent(send, now=now)
 
 
 def record_failed(send: Send, attempt: SendAttempt, *, code: int | None, now: datetime) -> None:
-    """Meta says that it did not take the message: a further attempt may follow."""
-    attempt.status = AttemptStatus.FAILED
-    attempt.error_code = code
-    attempt.failed_at = now
-    send.state = SendState.FAILED
+    """Meta says that it did not take the message: a further attempt may follow.
+
+    What a status has told of this attempt in the meantime is known better, and stays.
+    """
+    if attempt.status in (AttemptStatus.CLAIMED, AttemptStatus.UNKNOWN):
+        attempt.status = AttemptStatus.FAILED
+        attempt.error_code = code
+        attempt.failed_at = now
+    if attempt.status is AttemptStatus.FAILED:
+        not_sent(send, attempt)
 
 
 def record_unknown(send: Send, attempt: SendAttempt) -> None:
     """Nobody knows whether the message left: nothing more is posted for this send until a status settles it.
 
-    A failure that a status has told before the answer broke off is known, and stays.
+    What a status has told before the answer broke off is known, and stays.
     """
-    if attempt.status is AttemptStatus.FAILED:
-        return
-    attempt.status = AttemptStatus.UNKNOWN
-    send.state = SendState.UNKNOWN
+    if attempt.status is AttemptStatus.CLAIMED:
+        attempt.status = AttemptStatus.UNKNOWN
+    if attempt.status is AttemptStatus.UNKNOWN and send.state is SendState.IN_FLIGHT:
+        send.state = SendState.UNKNOWN
+
+
+def not_sent(send: Send, attempt: SendAttempt) -> None:
+    """An attempt failed. A further one may follow if it was the newest, and if the stage is not over."""
+    if attempt.number == send.attempt and send.state in _OPEN:
+        send.state = SendState.FAILED
+
+
+def withdraw_refusal(attempt: SendAttempt) -> None:
+    """Take back that an attempt failed, since WhatsApp speaks of its message: it was taken after all.
+
+    Only for one of whose message WhatsApp has never spoken before, so that its failure is what an answer seemed to say
+    or what somebody of ours took to be so. A failure that a status has told stands.
+    """
+    if attempt.status is AttemptStatus.FAILED and attempt.wamid is None:
+        attempt.status, attempt.failed_at, attempt.error_code = AttemptStatus.UNKNOWN, None, None
+
+
+def settle_as_sent(send: Send, *, now: datetime) -> None:
+    """The customer has the message, or will have it: no further attempt may follow, whatever was believed before.
+
+    A stage that was over already stays over since then: the next one counts from that moment.
+    """
+    send.state = SendState.ACCEPTED
+    send.skip_reason = None
+    send.settled_at = send.settled_at or now
+
+
+def reopen(send: Send) -> None:
+    """The message was taken and has failed since: a further attempt may follow in its stage."""
+    send.state = SendState.FAILED
+    send.settled_at = send.skip_reason = None
+
+
+def is_over(send: Send) -> bool:
+    """Whether the stage is over for this send, also where its message failed in the end: nothing more is posted."""
+    return send.state in SETTLED or send.settled_at is not None
 
 
 def settle(send: Send, state: SendState, *, now: datetime, reason: SkipReason | None = None) -> None:
     """The stage is over for this send; the first settlement stands."""
-    if send.state in SETTLED:
+    if is_over(send):
         return
     send.state = state
     send.settled_at = now
@@ -250,13 +324,18 @@ async def write_chat(
 
 
 _UNMATCHED = (
-    select(UnmatchedStatus).where(UnmatchedStatus.wamid == bindparam("wamid")).order_by(col(UnmatchedStatus.id))
+    select(UnmatchedStatus)
+    .where(
+        UnmatchedStatus.wamid == bindparam("wamid"),
+        or_(UnmatchedStatus.number_id == bindparam("number_id"), col(UnmatchedStatus.number_id).is_(None)),
+    )
+    .order_by(col(UnmatchedStatus.id))
 )
 
 
-async def take_unmatched(session: AsyncSession, wamid: str) -> list[UnmatchedStatus]:
+async def take_unmatched(session: AsyncSession, wamid: str, *, number_id: int) -> list[UnmatchedStatus]:
     """Statuses that came before the message's id was stored, oldest first; they are removed from the waiting list."""
-    found = (await session.exec(_UNMATCHED, params={"wamid": wamid})).all()
+    found = (await session.exec(_UNMATCHED, params={"wamid": wamid, "number_id": number_id})).all()
     for status in found:
         await session.delete(status)
     return list(found)

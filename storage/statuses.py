@@ -17,16 +17,20 @@ from sqlalchemy import bindparam, text
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import AttemptStatus, EventKind, ExitReason, SendState
-from models.tables import Customer, Order, Send, SendAttempt, UnmatchedStatus
-from policies.whatsapp_reactions import Reaction, reaction_for
+from models.enums import AttemptStatus, EnrollmentState, EventKind, ExitReason, SendState
+from models.tables import Customer, Enrollment, Order, Send, SendAttempt, UnmatchedStatus
+from policies.whatsapp_reactions import Reaction, may_follow, reaction_for
 from storage.attribution import attribute_orders
 from storage.chats import make_own
 from storage.customers import lock_customer
 from storage.engine import is_sqlite, padded
-from storage.events import add_attempt_settled, record_event
+from storage.enrollments import enrollment_facts
+from storage.events import add_attempt_failed, add_attempt_settled, record_event
 from storage.opt_outs import OptOutSource, opt_out
-from storage.sends import is_forgotten, record_failed, settle, take_unmatched
+from storage.reachability import note_unreachable, reached
+from storage.refusals import heed
+from storage.sends import is_forgotten, not_sent, settle_as_sent, take_unmatched, withdraw_refusal
+from storage.stop_loss import check_losses
 from storage.stores import required_id
 
 
@@ -67,9 +71,18 @@ _RANK = {
     AttemptStatus.READ: 4,
 }
 _ARRIVED = frozenset({AttemptStatus.DELIVERED, AttemptStatus.READ})
+_ABOUT_OTHERS = frozenset(
+    {
+        Reaction.TEMPLATE_HELD,
+        Reaction.TEMPLATE_DEAD,
+        Reaction.REQUEST_BUG,
+        Reaction.SENDER_PAUSED,
+        Reaction.COUNTRY_BLOCKED,
+        Reaction.CREDENTIAL_FATAL,
+    }
+)
 _WAMID_LOCK_CLASS = 7301
 _WAMID_LOCKS = 64
-_OPEN = frozenset({SendState.IN_FLIGHT, SendState.UNKNOWN})
 
 # Built once: building one costs more than running it.
 _MATCHING = (
@@ -158,21 +171,29 @@ async def apply(
     """
     rows = await _load(session, matched.attempts)
     learnt = await _learn_wamids(session, rows, matched.attempts, now=received_at)
-    await _lock_wamids(session, learnt.keys() | {piece.wamid for piece in matched.unmatched})
+    unmatched = [piece for piece in matched.unmatched if not _belongs(piece, learnt, matched.attempts)]
+    await _lock_wamids(session, learnt.keys() | {piece.wamid for piece in unmatched})
     kept = await _take_kept(session, learnt)
     changed: set[int] = set()
+    failures: list[tuple[SendAttempt, Send, StatusPiece]] = []
     for attempt, send in rows:
         for piece in (*kept.get(attempt.id, ()), *matched.attempts[attempt.id]):
             counts = _merge(attempt, piece)
             if counts:
-                _settle(session, send, attempt, piece, received_at=received_at)
+                changed |= _settle(session, send, attempt, piece, received_at=received_at)
                 changed |= _note_receipt(send, piece)
             if piece.report is Report.FAILED:
                 customer = customers.get(send.customer_id) or await lock_customer(session, send.customer_id)
                 await _react(session, customer, piece, counts=counts, received_at=received_at)
+                if counts:
+                    failures.append((attempt, send, piece))
     await session.flush()
+    await reached(session, {send.customer_id for attempt, send in rows if attempt.status in _ARRIVED} & changed)
     await _attribute(session, changed)
-    await _keep(session, matched.unmatched)
+    await _pass_on(session, failures, received_at=received_at)
+    failed = {send.journey_id for attempt, send in rows if attempt.status is AttemptStatus.FAILED}
+    await check_losses(session, failed, now=received_at)
+    await _keep(session, unmatched)
     forgotten = (matched.attempts[attempt.id] for attempt, _ in rows if is_forgotten(attempt))
     return {piece.dedupe_key for pieces in forgotten for piece in pieces}
 
@@ -190,7 +211,13 @@ async def _keep(session: AsyncSession, pieces: Sequence[StatusPiece]) -> None:
         raise MatchedMeanwhileError
     for piece in pieces:
         session.add(
-            UnmatchedStatus(wamid=piece.wamid, status=piece.report.value, error_code=piece.error_code, at=piece.at)
+            UnmatchedStatus(
+                number_id=piece.number_id,
+                wamid=piece.wamid,
+                status=piece.report.value,
+                error_code=piece.error_code,
+                at=piece.at,
+            )
         )
 
 
@@ -203,7 +230,7 @@ async def apply_kept_statuses(session: AsyncSession, attempt: SendAttempt, *, no
         return
     await session.flush()
     await _lock_wamids(session, {attempt.wamid})
-    waiting = await take_unmatched(session, attempt.wamid)
+    waiting = await take_unmatched(session, attempt.wamid, number_id=attempt.number_id)
     if not waiting:
         return
     pieces = [_kept_piece(one, attempt.number_id) for one in waiting]
@@ -246,20 +273,24 @@ def _merge(attempt: SendAttempt, piece: StatusPiece) -> bool:
 
 def _settle(
     session: AsyncSession, send: Send, attempt: SendAttempt, piece: StatusPiece, *, received_at: datetime
-) -> None:
-    """What the report decides about the send, whose outcome may be open or unknown."""
-    awaited = send.state is SendState.UNKNOWN
+) -> set[int]:
+    """What the report decides about the send, whose outcome may be open, unknown or given up.
+
+    Returns:
+        The customer, where orders may belong to a message that nobody knew of so far.
+    """
+    before = send.state
     if piece.report is Report.FAILED:
         # A failure of an older attempt says nothing about the one that is under way, and one that comes after the
         # message was accepted ends this message alone: its stage is over.
-        if attempt.number != send.attempt or send.state not in _OPEN:
-            return
-        record_failed(send, attempt, code=piece.error_code, now=piece.at)
+        not_sent(send, attempt)
     else:
         # Whichever attempt arrived: the customer has the message, so no further attempt may follow.
-        settle(send, SendState.ACCEPTED, now=piece.at)
-    if awaited:
+        settle_as_sent(send, now=piece.at)
+    if before is SendState.UNKNOWN and send.state is not before:
         add_attempt_settled(session, send.enrollment_id, attempt.id, now=received_at)
+    late = send.state is SendState.ACCEPTED and before in {SendState.UNKNOWN, SendState.PARKED}
+    return {send.customer_id} if late else set()
 
 
 def _note_receipt(send: Send, piece: StatusPiece) -> set[int]:
@@ -284,7 +315,10 @@ async def _react(
                 received_at=received_at,
                 dedupe_key=f"whatsapp:{piece.dedupe_key}",
             )
+        case Reaction.RECIPIENT_COOLDOWN if counts:
+            note_unreachable(customer, piece.error_code, at=piece.at)
         case Reaction.RECIPIENT_PERMANENT if counts:
+            note_unreachable(customer, piece.error_code, at=piece.at)
             await record_event(
                 session,
                 customer,
@@ -296,8 +330,48 @@ async def _react(
                 dedupe_key=f"whatsapp:{piece.dedupe_key}",
             )
         case _:
-            # Recorded on the attempt; what it means for templates and numbers is the health watch's business.
+            # What it says of templates, numbers and accounts is passed on when all are merged.
             pass
+
+
+async def _pass_on(
+    session: AsyncSession, failures: Sequence[tuple[SendAttempt, Send, StatusPiece]], *, received_at: datetime
+) -> None:
+    """What failures say of others than their message, and that their stages may not be done.
+
+    In one order in every transaction, since rows of numbers and templates are locked.
+    """
+    if not failures:
+        return
+    for attempt, send, piece in sorted(failures, key=lambda one: (one[0].number_id, one[0].id)):
+        reaction = reaction_for(piece.error_code, None, 0, is_transient=False)
+        if reaction in _ABOUT_OTHERS and attempt.status is AttemptStatus.FAILED:
+            facts = await enrollment_facts(session, send.enrollment_id)
+            await heed(
+                session, facts, send, reaction, piece.error_code, now=piece.at, used_template=attempt.used_template
+            )
+    taken = {
+        send.enrollment_id: (attempt, send)
+        for attempt, send, piece in failures
+        if attempt.number == send.attempt
+        and attempt.status is AttemptStatus.FAILED
+        and send.state is SendState.ACCEPTED
+        and send.received_at is None
+        and may_follow(reaction_for(piece.error_code, None, 0, is_transient=False))
+    }
+    if not taken:
+        return
+    waiting = await session.exec(
+        select(Enrollment.id, Enrollment.stage).where(
+            col(Enrollment.id).in_(sorted(taken)),
+            col(Enrollment.state).in_([EnrollmentState.WAITING, EnrollmentState.WATCHING]),
+        )
+    )
+    for enrollment_id, stage in waiting:
+        attempt, send = taken[enrollment_id]
+        # A journey that is beyond the next wait has left the stage behind: the failure is on record, and that is all.
+        if stage == send.stage + 1:
+            add_attempt_failed(session, enrollment_id, attempt.id, now=received_at)
 
 
 async def _attribute(session: AsyncSession, customer_ids: Collection[int]) -> None:
@@ -327,10 +401,20 @@ async def _learn_wamids(
     for known in taken.all():
         learnt.pop(known or "", None)
     for wamid, attempt in learnt.items():
+        withdraw_refusal(attempt)
         attempt.wamid = wamid
     await session.flush()
     await make_own(session, {wamid: attempt.id for wamid, attempt in learnt.items()}, now=now)
     return learnt
+
+
+def _belongs(piece: StatusPiece, learnt: Mapping[str, SendAttempt], attempts: Mapping[str, list[StatusPiece]]) -> bool:
+    """Add a status without our id to its attempt, if another of the same batch has told whose message it is."""
+    attempt = learnt.get(piece.wamid)
+    if attempt is None or attempt.number_id != piece.number_id:
+        return False
+    attempts[attempt.id].append(piece)
+    return True
 
 
 async def _take_kept(session: AsyncSession, learnt: Mapping[str, SendAttempt]) -> dict[str, list[StatusPiece]]:
@@ -345,6 +429,8 @@ async def _take_kept(session: AsyncSession, learnt: Mapping[str, SendAttempt]) -
     kept: dict[str, list[StatusPiece]] = {}
     for one in waiting:
         attempt = learnt[one.wamid]
+        if one.number_id not in (None, attempt.number_id):
+            continue
         kept.setdefault(attempt.id, []).append(_kept_piece(one, attempt.number_id))
         await session.delete(one)
     return kept

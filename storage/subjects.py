@@ -80,7 +80,7 @@ async def sent_in_a_row(session: AsyncSession, journey_id: int, customer_ids: Co
         .where(
             col(Send.customer_id).in_(customer_ids),
             Send.journey_id == journey_id,
-            Send.state == SendState.ACCEPTED,
+            col(Send.state).in_([SendState.ACCEPTED, SendState.PARKED]),
         )
     )
     counts: Counter[int] = Counter(

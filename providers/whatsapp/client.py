@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from providers.errors import (
     BadAnswer,
     CredentialRefused,
+    NotSent,
     OutcomeUnknown,
     ProviderError,
     Rejected,
@@ -42,6 +43,7 @@ _HEALTH_FIELDS: Final = (
     "id,display_phone_number,verified_name,quality_rating,throughput,name_status,status,"
     "whatsapp_business_manager_messaging_limit"
 )
+_HEALTH_STATUS: Final = ",health_status"
 _PAGE_SIZE: Final = 100
 _MOST_PAGES: Final = 200  # a WABA holds far fewer; a list that goes on is a list that repeats itself
 
@@ -66,6 +68,8 @@ class WhatsAppClient:
         base_url: where the Graph API listens.
         version: Graph version, such as `v26.0`.
         timeout: seconds for each phase of a request.
+        asks_health_status: whether a number is asked for its `health_status` too. We know that field from others'
+            words alone, and a field that is not there is an error to Graph.
     """
 
     def __init__(
@@ -75,11 +79,13 @@ class WhatsAppClient:
         base_url: str = BASE_URL,
         version: str = DEFAULT_VERSION,
         timeout: httpx.Timeout = TIMEOUT,
+        asks_health_status: bool = False,
     ) -> None:
         self._http = http
         self._base_url = base_url
         self._version = version
         self._timeout = timeout
+        self._health_fields = _HEALTH_FIELDS + (_HEALTH_STATUS if asks_health_status else "")
 
     async def send(
         self, phone_number_id: str, token: str, body: SendTemplate | SendText, *, endpoint: str | None = None
@@ -134,7 +140,7 @@ class WhatsAppClient:
             ProviderError: as for `send`; nothing has an effect here.
         """
         answer = await self._request(
-            "phone_number", "GET", phone_number_id, token, params={"fields": _HEALTH_FIELDS}, endpoint=endpoint
+            "phone_number", "GET", phone_number_id, token, params={"fields": self._health_fields}, endpoint=endpoint
         )
         try:
             return PhoneNumberHealth.model_validate(_json(answer))
@@ -172,6 +178,8 @@ class WhatsAppClient:
             raise OutcomeUnknown(
                 service="whatsapp", operation=operation, detail="outcome unknown (an undecodable answer)"
             ) from None
+        except httpx.InvalidURL:
+            raise NotSent(service="whatsapp", operation=operation, detail="not sent (InvalidURL)") from None
         if answer.is_success:
             return answer
         raise _refusal(operation, answer)

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 from unittest import mock
 
 import httpx
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.send import SendActivities
@@ -22,10 +25,21 @@ from providers.whatsapp.client import WhatsAppClient
 from storage.engine import Database
 from storage.enrollments import enrollment_facts
 from storage.sends import Draft, ensure_send, save_draft
-from tests.worlds import NOON, WABA, World, make_world, text_message, whatsapp_body, whatsapp_headers
+from storage.settling import settle_by_staff
+from tests.worlds import (
+    NOON,
+    WABA,
+    World,
+    make_world,
+    status,
+    statuses_body,
+    text_message,
+    whatsapp_body,
+    whatsapp_headers,
+)
 
 ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.1", "message_status": "accepted"}]}
-Wire = Callable[[httpx.Request], httpx.Response]
+Wire = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 def _activities(world: World, wire: Wire) -> SendActivities:
@@ -41,10 +55,10 @@ def _activities(world: World, wire: Wire) -> SendActivities:
     )
 
 
-async def _run(activities: SendActivities, enrollment: str, *, attempt: int = 1) -> StageResult:
+async def _run(activities: SendActivities, enrollment: str, *, attempt: int = 1, **asked: Any) -> StageResult:
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, started_time=NOON, attempt=attempt)
-    return await environment.run(activities.send_message, StageRef(enrollment_id=enrollment, stage=0))
+    return await environment.run(activities.send_message, StageRef(enrollment_id=enrollment, stage=0, **asked))
 
 
 async def _ready(world: World, count: int = 1) -> list[str]:
@@ -168,3 +182,183 @@ async def test_nothing_is_claimed_once_an_exit_event_is_stored(world: World) -> 
         assert await attempts(enrollment) == at_answer[enrollment]
     assert len(await world.rows(Enrollment)) == 16
     assert len(await world.rows(Shop)) == 1
+
+
+Answer = tuple[int, dict[str, Any]] | None
+TAKEN: Answer = (200, ACCEPTED)
+REFUSED: Answer = (400, {"error": {"code": 131026}})
+BROKEN: Answer = None
+
+
+class _SlowLine:
+    """The network's edge: the first request hangs until it is let go, the others are answered at once."""
+
+    def __init__(self, first: Answer, second: Answer) -> None:
+        self.posted: list[str] = []
+        self.hangs = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self._answers = iter((first, second))
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        """One request."""
+        self.posted.append(json.loads(request.content)["biz_opaque_callback_data"])
+        answer = next(self._answers)
+        if not self.hangs.is_set():
+            self.hangs.set()
+            await self.go_on.wait()
+        if answer is None:
+            raise httpx.ReadError("broken")
+        return httpx.Response(answer[0], json=answer[1])
+
+
+async def _settle_unknown(activities: SendActivities, enrollment: str, *, after: timedelta) -> StageResult:
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, started_time=NOON + after)
+    return await environment.run(activities.settle_unknown, StageRef(enrollment_id=enrollment, stage=0))
+
+
+async def _report(world: World, attempt: str, word: str, *, wamid: str, code: int | None = None) -> None:
+    app = create_app(world.database, world.cipher, GatewaySettings(), None, world.clock)
+    raw = statuses_body([status(word, wamid, attempt=attempt, code=code)])
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        answer = await client.post("/webhooks/whatsapp", content=raw, headers=whatsapp_headers(raw))
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("answer", [TAKEN, REFUSED, BROKEN])
+@pytest.mark.parametrize(
+    ("second", "step"),
+    [
+        ((200, {"messages": [{"id": "wamid.2"}]}), StageStep.ACCEPTED),
+        ((400, {"error": {"code": 131049}}), StageStep.HOLD),
+        (BROKEN, StageStep.UNKNOWN),
+    ],
+)
+async def test_a_worker_that_comes_back_late_spoils_nothing(
+    world: World, answer: Answer, second: Answer, step: StageStep
+) -> None:
+    """Given up, its attempt reported as failed and another one made: what it brings changes its own row at most."""
+    line = _SlowLine(answer, second)
+    (enrollment,) = await _ready(world)
+    activities = _activities(world, line)
+    late = asyncio.create_task(_run(activities, enrollment))
+    await line.hangs.wait()
+    assert (await _run(activities, enrollment, attempt=2)).step is StageStep.UNKNOWN
+    await _report(world, f"{enrollment}:1:1:1", "failed", wamid="wamid.1", code=131000)
+    assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=1))).step is StageStep.HOLD
+    done = await _run(activities, enrollment)
+    assert done.step is step
+    before = await world.attempt(f"{enrollment}:1:1:2")
+    where = (await world.one(Enrollment, enrollment)).model_dump()
+    line.go_on.set()
+    await late
+    assert [one.model_dump() for one in await world.attempt(f"{enrollment}:1:1:2")] == [
+        one.model_dump() for one in before
+    ]
+    assert (await world.one(Enrollment, enrollment)).model_dump() == where
+    assert (await world.attempt(f"{enrollment}:1:1:1"))[0].status is AttemptStatus.FAILED
+    assert line.posted == [f"{enrollment}:1:1:1", f"{enrollment}:1:1:2"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "parked", "ends"),
+    [
+        (TAKEN, False, SendState.ACCEPTED),
+        (REFUSED, False, SendState.FAILED),
+        (BROKEN, False, SendState.UNKNOWN),
+        (TAKEN, True, SendState.ACCEPTED),
+        (REFUSED, True, SendState.FAILED),
+        (BROKEN, True, SendState.PARKED),
+    ],
+)
+async def test_a_late_answer_settles_what_nobody_knew(
+    world: World, answer: Answer, *, parked: bool, ends: SendState
+) -> None:
+    """The journey that waits is woken by it; one that has gone on is not, and its stage stays over."""
+    line = _SlowLine(answer, answer)
+    (enrollment,) = await _ready(world)
+    activities = _activities(world, line)
+    late = asyncio.create_task(_run(activities, enrollment))
+    await line.hangs.wait()
+    assert (await _run(activities, enrollment, attempt=2)).step is StageStep.UNKNOWN
+    if parked:
+        assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
+    line.go_on.set()
+    await late
+    _, send = await world.attempt(f"{enrollment}:1:1:1")
+    assert (send.state, send.settled_at) == (ends, NOON + timedelta(minutes=10) if parked else send.settled_at)
+    woken = (enrollment, "attempt_settled") in await world.intents()
+    assert woken is (not parked and ends is not SendState.UNKNOWN)
+    assert len(line.posted) == 1
+
+
+async def test_an_unknown_message_is_not_parked_before_its_time(world: World) -> None:
+    """A journey woken by the word of an older attempt asks too early: it is told to ask again when the time is over."""
+    line = _SlowLine(BROKEN, BROKEN)
+    line.go_on.set()
+    (enrollment,) = await _ready(world)
+    activities = _activities(world, line)
+    assert (await _run(activities, enrollment)).step is StageStep.UNKNOWN
+    with pytest.raises(ApplicationError) as early:
+        await _settle_unknown(activities, enrollment, after=timedelta(minutes=4))
+    assert early.value.next_retry_delay == timedelta(minutes=6)
+    assert not early.value.non_retryable
+    assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
+
+
+async def test_after_a_persons_not_sent_another_attempt_follows_at_once(world: World) -> None:
+    """The stage is checked again and posted again; after "sent" it is over."""
+    line = _SlowLine(BROKEN, TAKEN)
+    line.go_on.set()
+    first, second = await _ready(world, 2)
+    activities = _activities(world, line)
+    assert (await _run(activities, first)).step is StageStep.UNKNOWN
+    async with world.database.write() as session:
+        await settle_by_staff(session, world.store_id, f"{first}:1:1:1", sent=False, by="ada", now=NOON)
+    assert (await _settle_unknown(activities, first, after=timedelta(0))).step is StageStep.STALE
+    assert (await _run(activities, first)).step is StageStep.ACCEPTED
+    assert line.posted == [f"{first}:1:1:1", f"{first}:1:1:2"]
+    line = _SlowLine(BROKEN, BROKEN)
+    line.go_on.set()
+    broken = _activities(world, line)
+    assert (await _run(broken, second)).step is StageStep.UNKNOWN
+    async with world.database.write() as session:
+        await settle_by_staff(session, world.store_id, f"{second}:1:1:1", sent=True, by="ada", now=NOON)
+    assert (await _settle_unknown(broken, second, after=timedelta(0))).step is StageStep.ACCEPTED
+
+
+async def test_a_kept_text_may_be_old_at_the_claim_and_its_check_may_not(world: World) -> None:
+    """What is kept is sent as it was written, however long ago, once the purchases were checked just now."""
+    posted: list[str] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        posted.append(json.loads(request.content)["biz_opaque_callback_data"])
+        return httpx.Response(200, json=ACCEPTED)
+
+    (enrollment,) = await _ready(world)
+    async with world.database.write() as session:
+        send = await session.get_one(Send, 1)
+        send.drafted_at = NOON - timedelta(hours=1)
+    activities = _activities(world, take)
+    assert (await _run(activities, enrollment)).step is StageStep.STALE
+    async with world.database.write() as session:
+        (await session.get_one(Send, 1)).checked_at = NOON - timedelta(hours=1)
+    assert (await _run(activities, enrollment, keep_text=True)).step is StageStep.STALE
+    async with world.database.write() as session:
+        (await session.get_one(Send, 1)).checked_at = NOON
+    assert posted == []
+    assert (await _run(activities, enrollment, keep_text=True)).step is StageStep.ACCEPTED
+    assert len(posted) == 1
+
+
+async def test_only_the_approved_revision_is_claimed(world: World) -> None:
+    """A text that was written anew since the yes is not posted, in the very transaction that would claim it."""
+
+    def take(_: httpx.Request) -> httpx.Response:
+        raise AssertionError("posted")
+
+    (enrollment,) = await _ready(world)
+    asked = await _run(_activities(world, take), enrollment, keep_text=True, revision=2)
+    assert asked.step is StageStep.UNAPPROVED
+    assert await world.rows(SendAttempt) == []

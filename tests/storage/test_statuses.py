@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -16,6 +17,7 @@ from storage.sends import record_accepted
 from storage.shop_pieces import OrderPiece
 from storage.shoppers import Shopper
 from storage.statuses import Report, StatusPiece, apply_kept_statuses
+from storage.stores import number_of, required_id
 from tests.worlds import NOON, World, later
 
 
@@ -209,6 +211,35 @@ async def test_a_message_id_learnt_from_a_status_takes_what_was_kept(world: Worl
     row, _ = await world.attempt(attempt)
     assert (row.status, row.sent_at, row.read_at) == (AttemptStatus.READ, NOON, later(seconds=5))
     assert await world.rows(UnmatchedStatus) == []
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+async def test_a_status_of_another_number_is_not_taken_for_ours(world: World, *, learnt: bool) -> None:
+    """Who may speak for another store's number plants no status under our message's id; old rows know no number."""
+    await world.add_store("second", phone_number_id="900000000000002", shop_domain="second.myshopify.com")
+    async with world.database.read() as session:
+        other = await number_of(session, "900000000000002")
+    assert other is not None
+    _, attempt = await claimed(world)
+    planted = replace(piece(world, Report.FAILED, code=131050), number_id=required_id(other.id))
+    await take(world, planted)
+    async with world.database.write() as session:
+        session.add(UnmatchedStatus(wamid="wamid.1", status="sent", at=NOON))
+    if learnt:
+        await take(world, piece(world, Report.DELIVERED, attempt=attempt))
+    else:
+        async with world.database.write() as session:
+            [customer] = await world.rows(Customer)
+            await lock_customer(session, customer.id)
+            row = await session.get_one(SendAttempt, attempt)
+            record_accepted(await session.get_one(Send, row.send_id), row, wamid="wamid.1", held=False, now=NOON)
+            await apply_kept_statuses(session, row, now=NOON)
+    row, _ = await world.attempt(attempt)
+    assert (row.failed_at, row.sent_at) == (None, NOON)
+    [left] = await world.rows(UnmatchedStatus)
+    assert (left.number_id, left.status) == (other.id, "failed")
+    [customer] = await world.rows(Customer)
+    assert customer.opted_out_at is None
 
 
 async def test_a_late_receipt_attributes_the_order(world: World) -> None:
