@@ -2,18 +2,26 @@
 
 from datetime import datetime
 
+from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from activities.going_live import let_go_live
 from activities.outcomes import number_key, shop_key, template_key
 from activities.services import Services, started_at
-from models.enums import SENDABLE_TEMPLATE_STATUSES
+from models.enums import SENDABLE_TEMPLATE_STATUSES, PauseCause
 from models.orchestration import HealthReport, StoreRef
 from models.tables import Number, Shop
+from policies.allowance import forbids_marketing
+from policies.sender import SenderState, sender_state
 from providers.errors import CredentialRefused, ProviderError
 from providers.whatsapp.wire import PhoneNumberHealth
 from providers.whatsapp.wire import Template as ListedTemplate
 from storage.events import add_broadcast
-from storage.stores import StoreParts, store_parts
+from storage.number_news import note_limit, note_quality
+from storage.pausing import resume_by_itself
+from storage.senders import by_code, end_pause, let_probe, pause_of, refuse_credential
+from storage.shop_connection import shop_is_back, shop_is_gone
+from storage.stores import StoreParts, required_id, store_parts
 from storage.templates import TemplateFacts, held_keys, mirror, templates_of
 
 
@@ -25,8 +33,13 @@ class HealthActivities:
 
     @activity.defn
     async def check_store(self, ask: StoreRef) -> HealthReport:
-        """Bring the mirror up to date and release whoever waits for what is well again."""
-        return await check_store(self._services, ask.store_id, now=started_at())
+        """Bring the mirror up to date, release whoever waits for what is well again, let pending journeys go live."""
+        now = started_at()
+        # What a webhook has just told may be newer than what Meta lists, so the mirror is asked before it is renewed.
+        await let_go_live(self._services, ask.store_id, now=now)
+        report = await check_store(self._services, ask.store_id, now=now)
+        await let_go_live(self._services, ask.store_id, now=now)
+        return report
 
 
 async def check_store(services: Services, store_id: int, *, now: datetime) -> HealthReport:
@@ -41,19 +54,14 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
             await mirror(session, parts.number.waba_id, [template_facts(one) for one in listed], now=now)
         number = await session.get(Number, parts.number.id, populate_existing=True)
         shop = await session.get(Shop, parts.shop.id, populate_existing=True)
+        was_well = number is not None and _is_well(number)
         if number is not None and number_ok is not None:
-            if number_ok and number.paused_until is not None and number.paused_until <= now:
-                # Meta refused this number a day ago or longer. The next send shows whether it still does.
-                number.paused_reason = number.paused_until = None
-            number.credential_ok = number_ok
+            await _note_credential(session, number, health, ok=number_ok, now=now)
             number.checked_at = now
             if health is not None:
-                _note_number(number, health, now=now)
+                await _note_number(session, number, health, now=now)
         if shop is not None and shop_ok is not None:
-            shop.credential_ok = shop_ok
-            if shop_ok:
-                # Only an app that is installed gets an answer.
-                shop.uninstalled_at = None
+            await (shop_is_back if shop_ok else shop_is_gone)(session, required_id(shop.id), now=now)
             shop.sees_all_orders = sees_all
             shop.checked_at = now
         await session.flush()
@@ -62,7 +70,8 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
             for one in await templates_of(session, parts.number.waba_id)
             if one.status in SENDABLE_TEMPLATE_STATUSES
         }
-        if number is not None and number.credential_ok and number.paused_reason is None:
+        # Whoever waits for a red number to be better would only wait again.
+        if number is not None and _is_well(number) and not (was_well and forbids_marketing(number.quality)):
             well.add(number_key(number.phone_number_id))
         if shop is not None and shop.credential_ok:
             well.add(shop_key(shop.domain))
@@ -74,12 +83,36 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
     )
 
 
-def _note_number(number: Number, health: PhoneNumberHealth, *, now: datetime) -> None:
+async def _note_credential(
+    session: AsyncSession, number: Number, health: PhoneNumberHealth | None, *, ok: bool, now: datetime
+) -> None:
+    """Whether Meta takes the token, and whether a pause of the number is over."""
+    number_id = required_id(number.id)
+    if not ok:
+        await refuse_credential(session, number_id, None, now=now)
+        return
+    number.credential_ok = True
+    await resume_by_itself(session, number.store_id, PauseCause.CREDENTIAL_REFUSED, now=now)
+    pause = pause_of(number)
+    if health is not None and health.may_send and by_code(number):
+        # Meta itself says that nothing keeps the number from sending any more.
+        await end_pause(session, number_id, now=now)
+    elif sender_state(pause, now) is SenderState.PROBE and not await let_probe(session, number, now=now):
+        # Nobody waits, so the next message that is due shows whether it may go.
+        await end_pause(session, number_id, now=now)
+
+
+def _is_well(number: Number) -> bool:
+    return number.credential_ok and number.paused_reason is None
+
+
+async def _note_number(session: AsyncSession, number: Number, health: PhoneNumberHealth, *, now: datetime) -> None:
     """What Meta says of the number today; webhooks tell changes sooner, and this makes a lost one good."""
     number.display_phone = health.phone or number.display_phone
-    number.quality, number.quality_at = health.quality_rating, now
+    number.throughput = (health.throughput_level or number.throughput or "")[:40] or None
+    await note_quality(session, number, health.quality_rating, at=now, now=now)
     if health.told_limit is not None:
-        number.daily_limit, number.limit_at = health.told_limit, now
+        note_limit(session, number, health.told_limit, at=now, now=now)
 
 
 async def _ask_whatsapp(

@@ -1,98 +1,139 @@
-"""What a send does about an answer of WhatsApp's that says "not sent": the table's word put into effect."""
+"""What a send does about an answer of WhatsApp's that says "not sent": the table's word put into effect.
 
+It is the same whether the answer came to our request or as a status later. What it says of others than this message
+is `storage.refusals`'.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.outcomes import hold_key, hold_stage, skip_stage
-from models.enums import ExitReason, HoldReason, SkipReason, TemplateStatus
+from models.enums import ExitReason, HoldReason, SkipReason
 from models.orchestration import ExitNotice, StageResult, StageStep
 from models.tables import Send
 from models.verdicts import Hold
 from policies.pacing import spread_offset
-from policies.whatsapp_reactions import Reaction
+from policies.whatsapp_reactions import Reaction, pacing_of
 from policies.windows import SERVICE_WINDOW
 from storage.enrollments import EnrollmentFacts
-from storage.opt_outs import OptOutSource, opt_out
-from storage.sends import template_of
+from storage.refusals import heed
+from storage.senders import is_unpaid
+from storage.sends import tries_with
 
 _DAY = timedelta(hours=24)
 _DAY_JITTER_S = 3600
 _MOST_DAYS_LATER = 2
-_SOON = timedelta(minutes=15)
+_LONGEST_SPREAD_S = 60
+_HOLDS = {
+    Reaction.TEMPLATE_HELD: HoldReason.TEMPLATE_HELD,
+    Reaction.SENDER_PAUSED: HoldReason.SENDER_PAUSED,
+    Reaction.CREDENTIAL_FATAL: HoldReason.CREDENTIAL,
+}
+_SPREAD = 0.25
+"""By how much of itself a pause is made longer at most, so that not all come back at once; by a minute at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an attempt was not sent.
+
+    Attributes:
+        reaction: the table's word for it.
+        code: WhatsApp's; None where the answer had none.
+        used_template: whether it was a template and no free text.
+        told_by_status: a status told it, and with it what it says of others was written down already.
+        asked: how long WhatsApp asks us to wait.
+    """
+
+    reaction: Reaction
+    code: int | None = None
+    used_template: bool = True
+    told_by_status: bool = False
+    asked: timedelta | None = None
 
 
 async def react(
-    session: AsyncSession, facts: EnrollmentFacts, send: Send, reaction: Reaction, *, now: datetime
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, refusal: Refusal, *, now: datetime
 ) -> StageResult:
     """Put a reaction into effect for a send whose last attempt was not sent."""
-    match reaction:
+    blocked_for: str | None = None
+    if not refusal.told_by_status or refusal.reaction is Reaction.REQUEST_BUG:
+        blocked_for = await heed(
+            session, facts, send, refusal.reaction, refusal.code, now=now, used_template=refusal.used_template
+        )
+    match refusal.reaction:
         case Reaction.RETRY_SOON:
-            return hold_stage(session, facts, Hold(HoldReason.META_RETRY_LATER, now + _SOON), None, now=now)
+            return await _soon(session, facts, send, refusal, now=now)
         case Reaction.RETRY_24H:
-            return _tomorrow(session, facts, send, now=now)
+            return await _tomorrow(session, facts, send, refusal, now=now)
         case Reaction.WINDOW_CLOSED:
-            # Meta knows the window better than we do. Were it still open for us, the same text would be tried for ever.
-            send.free_text = None
-            if facts.customer.last_inbound_at is not None:
-                facts.customer.last_inbound_at = min(facts.customer.last_inbound_at, now - SERVICE_WINDOW)
-            return StageResult(step=StageStep.STALE)
+            return _with_template(session, facts, send, refusal, now=now)
         case Reaction.RECIPIENT_OPTOUT:
-            await opt_out(
-                session,
-                facts.customer,
-                source=OptOutSource.WHATSAPP_REFUSAL,
-                at=now,
-                received_at=now,
-                dedupe_key=f"refused:{send.id}:{send.attempt}",
-            )
             return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=ExitReason.UNSUBSCRIBED, at=now))
         case Reaction.RECIPIENT_PERMANENT:
             return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=ExitReason.UNDELIVERABLE, at=now))
-        case Reaction.RECIPIENT_COOLDOWN:
+        case Reaction.RECIPIENT_COOLDOWN | Reaction.COUNTRY_BLOCKED:
             return skip_stage(session, facts, send, SkipReason.META_DECLINED, now=now)
-        case Reaction.TEMPLATE_HELD:
-            await mark_template(session, facts, send, TemplateStatus.PAUSED)
-            return _held(session, facts, send, HoldReason.TEMPLATE_HELD, now=now)
-        case Reaction.TEMPLATE_DEAD | Reaction.REQUEST_BUG:
+        case Reaction.TEMPLATE_DEAD:
             return skip_stage(session, facts, send, SkipReason.TEMPLATE_DEAD, now=now)
-        case Reaction.SENDER_PAUSED:
-            if not (facts.number.paused_reason or "").startswith("account:"):
-                # What Meta has told of the whole account is known better, and may last longer.
-                facts.number.paused_reason, facts.number.paused_until = "refused", now + _DAY
-            return hold_stage(
-                session,
-                facts,
-                Hold(HoldReason.SENDER_PAUSED, facts.number.paused_until),
-                hold_key(facts, send, HoldReason.SENDER_PAUSED),
-                now=now,
-            )
-        case Reaction.CREDENTIAL_FATAL:
-            facts.number.credential_ok = False
-            return _held(session, facts, send, HoldReason.CREDENTIAL, now=now)
+        case Reaction.REQUEST_BUG if refusal.code is None:
+            # Somebody between us and Meta refused, and says nothing of the message.
+            return await _soon(session, facts, send, refusal, now=now)
+        case Reaction.REQUEST_BUG if blocked_for is None:
+            return skip_stage(session, facts, send, SkipReason.REQUEST_REFUSED, now=now)
+        case Reaction.REQUEST_BUG:
+            return hold_stage(session, facts, Hold(HoldReason.TEMPLATE_HELD), blocked_for, now=now)
+        case Reaction.TEMPLATE_HELD | Reaction.SENDER_PAUSED | Reaction.CREDENTIAL_FATAL as cause:
+            hold = _HOLDS[cause]
+            # Whoever met the refusal is the first to ask again when a pause is over; the others come after.
+            until = facts.number.paused_until if hold is HoldReason.SENDER_PAUSED else None
+            # A bill or a token takes a person, and nobody shall leave meanwhile.
+            patient = hold is HoldReason.CREDENTIAL or is_unpaid(facts.number)
+            return hold_stage(session, facts, Hold(hold, until), hold_key(facts, send, hold), now=now, patient=patient)
         case Reaction.UNKNOWN_OUTCOME:
             return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
-        case _:
-            assert_never(reaction)
+        case other:
+            assert_never(other)
 
 
-async def mark_template(session: AsyncSession, facts: EnrollmentFacts, send: Send, status: TemplateStatus) -> None:
-    """Remember what Meta just said of a template, so that the next customers wait without a request each."""
-    template = await template_of(session, facts.number.waba_id, send.template_name or "", send.template_language or "")
-    if template is not None:
-        template.status = status
+def pause_before_next(refusal: Refusal, send: Send, tries: int) -> timedelta:
+    """How long to wait before the next try: the code's own pace, or what WhatsApp asks for if that is longer."""
+    pause = max(pacing_of(refusal.code).pause(tries), refusal.asked or timedelta(0))
+    spread = min(max(1, int(pause.total_seconds() * _SPREAD)), _LONGEST_SPREAD_S)
+    return pause + timedelta(seconds=spread_offset(send.enrollment_id, spread))
 
 
-def _held(
-    session: AsyncSession, facts: EnrollmentFacts, send: Send, reason: HoldReason, *, now: datetime
+async def _soon(
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, refusal: Refusal, *, now: datetime
 ) -> StageResult:
-    return hold_stage(session, facts, Hold(reason), hold_key(facts, send, reason), now=now)
+    tries, pacing = await tries_with(session, send, refusal.code), pacing_of(refusal.code)
+    if pacing.is_over(tries) and pacing.then is not None:
+        last = Refusal(pacing.then, refusal.code, refusal.used_template)
+        return await react(session, facts, send, last, now=now)
+    until = now + pause_before_next(refusal, send, tries)
+    return hold_stage(session, facts, Hold(HoldReason.META_RETRY_LATER, until), None, now=now)
 
 
-def _tomorrow(session: AsyncSession, facts: EnrollmentFacts, send: Send, *, now: datetime) -> StageResult:
+def _with_template(
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, refusal: Refusal, *, now: datetime
+) -> StageResult:
+    """Meta knows the window better than we do. Were it still open for us, the same text would be tried for ever."""
+    if refusal.used_template:
+        return skip_stage(session, facts, send, SkipReason.WINDOW_CLOSED, now=now)
+    send.free_text = None
+    if facts.customer.last_inbound_at is not None:
+        facts.customer.last_inbound_at = min(facts.customer.last_inbound_at, now - SERVICE_WINDOW)
+    return StageResult(step=StageStep.STALE)
+
+
+async def _tomorrow(
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, refusal: Refusal, *, now: datetime
+) -> StageResult:
     """Meta's own limit for this person: a day later at the earliest, twice at most, and not all at one moment."""
-    send.declined += 1
+    send.declined = await tries_with(session, send, refusal.code)
     if send.declined > _MOST_DAYS_LATER:
         return skip_stage(session, facts, send, SkipReason.META_DECLINED, now=now)
     later = now + _DAY + timedelta(seconds=spread_offset(send.enrollment_id, _DAY_JITTER_S))

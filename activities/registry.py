@@ -9,6 +9,7 @@ from activities.compose import ComposeActivities
 from activities.health import HealthActivities
 from activities.journey import JourneyActivities
 from activities.prepare import PrepareActivities
+from activities.reopen import ReopenActivities
 from activities.send import SendActivities
 from activities.services import Services
 from activities.upkeep import UpkeepActivities
@@ -46,6 +47,7 @@ def activity_set(services: Services) -> ActivitySet:
             journey.skip_stage,
             journey.wait_for_person,
             journey.conclude,
+            ReopenActivities(services).reopen_stage,
             audience.launch_phase,
             audience.judge_page,
             audience.rank,

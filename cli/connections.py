@@ -11,6 +11,7 @@ from cli.run import Run
 from composition import Providers
 from models.enums import SENDABLE_TEMPLATE_STATUSES
 from providers.shopify.topics import WANTED_TOPICS
+from reports.refusals import pause_in_words
 from storage.secrets import SecretKeyError
 from storage.stores import StoreParts
 
@@ -44,12 +45,12 @@ async def store_findings(run: Run, parts: StoreParts, providers: Providers) -> l
         return [Finding(subject="secrets", state="fault", text=str(error), advice=advice)]
     return [
         Finding(subject="secrets", state="ok", text="the stored secrets open"),
-        *await _whatsapp(parts, providers, token),
+        *await _whatsapp(run, parts, providers, token),
         *await _shopify(parts, providers, access),
     ]
 
 
-async def _whatsapp(parts: StoreParts, providers: Providers, token: str) -> list[Finding]:
+async def _whatsapp(run: Run, parts: StoreParts, providers: Providers, token: str) -> list[Finding]:
     from providers.errors import ProviderError  # noqa: PLC0415 - see shop_access
 
     found = []
@@ -70,9 +71,8 @@ async def _whatsapp(parts: StoreParts, providers: Providers, token: str) -> list
                 advice=None if good else "see the number's page in WhatsApp Manager, and send less for a while",
             )
         )
-    if parts.number.paused_reason is not None:
+    if (text := pause_in_words(parts.number, run.clock())) is not None:
         advice = "mend the reason at Meta; sending goes on by itself then"
-        text = f"sending is paused: {parts.number.paused_reason}"
         found.append(Finding(subject="whatsapp number", state="fault", text=text, advice=advice))
     try:
         listed = await providers.whatsapp.templates(parts.number.waba_id, token, endpoint=parts.number.endpoint)

@@ -17,6 +17,7 @@ from models.money import Money
 from policies.calendar import inactive_days
 from policies.phones import is_us_number, mask_phone
 from policies.recency import within_days
+from policies.whatsapp_reactions import gets_nothing
 
 
 class Candidate(BaseModel):
@@ -31,6 +32,8 @@ class Candidate(BaseModel):
         opted_out: the customer asked us, or WhatsApp, to stop.
         suppressed: the number's hash is on the suppression list.
         erased: the customer's data was erased.
+        unreachable_code: with what WhatsApp lately called the person unreachable, while that is believed.
+        unreachable_at: when that was.
         last_order_at: when the last order that counts was placed.
         last_order_total: what it came to.
         last_order_id: the shop's id of it, from which the entry key is made.
@@ -54,6 +57,8 @@ class Candidate(BaseModel):
     opted_out: bool = False
     suppressed: bool = False
     erased: bool = False
+    unreachable_code: int | None = None
+    unreachable_at: AwareDatetime | None = None
     last_order_at: AwareDatetime | None = None
     last_order_total: Money | None = None
     last_order_id: str | None = None
@@ -172,13 +177,22 @@ def reachability(
         threshold="not opted out, suppressed or unsubscribed",
     )
     yield _consent(candidate, consent)
+    yield _deliverable(candidate, template_needed=template_needed)
+
+
+def _deliverable(candidate: Candidate, *, template_needed: bool) -> RuleResult:
     american = candidate.phone is not None and is_us_number(candidate.phone)
-    yield rule_result(
+    code = candidate.unreachable_code
+    seen = "a US number" if american else "no US number"
+    if code is not None and candidate.unreachable_at is not None:
+        seen += f"; WhatsApp refused with code {code} on {candidate.unreachable_at:%Y-%m-%d}"
+    return rule_result(
         LeftOut.MARKETING_NOT_DELIVERABLE,
-        passed=not (american and template_needed),
-        seen="a US number" if american else "no US number",
+        passed=not gets_nothing(code) and not (template_needed and (american or code is not None)),
+        seen=seen,
         threshold="not +1 with a US area code: WhatsApp delivers no marketing there"
-        + ("" if template_needed else " (but free text, as the customer has just written)"),
+        + ("" if template_needed else " (but free text, as the customer has just written)")
+        + ("; not called unreachable in the last 30 days" if code is not None else ""),
     )
 
 

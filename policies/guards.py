@@ -40,6 +40,10 @@ class ClaimFacts:
         erased: the customer's data was erased.
         opted_out: the customer opted out, withdrew consent or is on the suppression list.
         journey_state: the journey's own state.
+        unreachable: WhatsApp lately said that this person can be reached with nothing.
+        country_blocked: the account may not write to people of this country.
+        template_blocked: Meta calls this message wrong for the template as it is.
+        missed: the stage came due during a pause after which such stages are passed over.
         credential_ok: the sender's access token works.
         sender_paused: the number or its account may not send at present.
         sender_paused_until: when that ends by itself, if it is known.
@@ -64,6 +68,10 @@ class ClaimFacts:
     exit_event: ExitReason | None = None
     erased: bool = False
     opted_out: bool = False
+    unreachable: bool = False
+    country_blocked: bool = False
+    template_blocked: bool = False
+    missed: bool = False
     credential_ok: bool = True
     sender_paused: bool = False
     sender_paused_until: datetime | None = None
@@ -96,24 +104,33 @@ def _ended(facts: ClaimFacts) -> Exit | None:
         return Exit(facts.exit_event)
     if facts.erased:
         return Exit(ExitReason.DATA_ERASED)
-    return Exit(ExitReason.UNSUBSCRIBED) if facts.opted_out else None
+    if facts.opted_out:
+        return Exit(ExitReason.UNSUBSCRIBED)
+    return Exit(ExitReason.UNDELIVERABLE) if facts.unreachable else None
 
 
-def _stopped(facts: ClaimFacts) -> Exit | Hold | None:
-    """The journey's own state."""
-    match facts.journey_state:
+def _stopped(facts: ClaimFacts) -> Exit | Hold | SkipStage | None:
+    """The journey's own state, and what its last pause left behind."""
+    return journey_verdict(facts.journey_state, missed=facts.missed)
+
+
+def journey_verdict(state: JourneyState, *, missed: bool) -> Exit | Hold | SkipStage | None:
+    """What the journey's own state says of a stage; asked before anything is paid for, and again at the claim."""
+    match state:
         case JourneyState.ACTIVE:
-            return None
+            return SkipStage(SkipReason.JOURNEY_PAUSED) if missed else None
         case JourneyState.STOPPED | JourneyState.ARCHIVED:
             return Exit(ExitReason.JOURNEY_STOPPED)
         case JourneyState.PAUSED | JourneyState.DRAFT | JourneyState.PENDING:
             return Hold(HoldReason.JOURNEY_PAUSED)
         case _:
-            assert_never(facts.journey_state)
+            assert_never(state)
 
 
 def _broken(facts: ClaimFacts) -> Hold | SkipStage | None:
     """What the message would be sent with."""
+    if facts.country_blocked:
+        return SkipStage(SkipReason.META_DECLINED)
     if not facts.credential_ok:
         return Hold(HoldReason.CREDENTIAL)
     if facts.sender_paused:
@@ -127,6 +144,8 @@ def _broken(facts: ClaimFacts) -> Hold | SkipStage | None:
     if not facts.template_exists or facts.template_status in DEAD_TEMPLATE_STATUSES:
         return SkipStage(SkipReason.TEMPLATE_DEAD)
     if facts.template_status not in SENDABLE_TEMPLATE_STATUSES:
+        return Hold(HoldReason.TEMPLATE_HELD)
+    if facts.template_blocked:
         return Hold(HoldReason.TEMPLATE_HELD)
     return None
 

@@ -102,6 +102,21 @@ def is_us_number(phone: str) -> bool:
     return region == "US"
 
 
+def region_of(phone: str) -> str | None:
+    """The country that a number belongs to (ISO 3166), None where its numbering plan does not say.
+
+    Where several countries share a code and the number is in no listed range, the plan's main country stands.
+    """
+    try:
+        number = phonenumbers.parse(phone, None)
+    except NumberParseException:
+        return None
+    region = phonenumbers.region_code_for_number(number)
+    if region is None:
+        region = phonenumbers.region_code_for_country_code(number.country_code or 0)
+    return region if region.isalpha() and region != "ZZ" else None
+
+
 def _clean(text: str) -> str:
     """Ordinary digits and signs, without the invisible marks that contact lists put around numbers."""
     plain = unicodedata.normalize("NFKC", text)

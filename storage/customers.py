@@ -15,6 +15,7 @@ from policies.phone_forms import same_line
 from policies.phones import suppression_hash
 from storage.ingest import insert_new
 from storage.opt_outs import facts_changed, recompute
+from storage.reachability import has_another_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,8 @@ async def release_phone(session: AsyncSession, customer: Customer, phone: str) -
 
 def _apply(customer: Customer, person: ShopPerson, *, phone_is_free: bool) -> None:
     if person.phone is not None and phone_is_free:
+        if customer.phone != person.phone:
+            has_another_number(customer)
         customer.phone = person.phone
         customer.phone_synthetic = person.phone_synthetic
     customer.first_name = person.first_name or customer.first_name

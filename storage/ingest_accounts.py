@@ -16,12 +16,13 @@ from models.enums import SENDABLE_TEMPLATE_STATUSES, TemplateStatus
 from models.tables import Number, Template
 from policies.account_events import Effect, GoOn, Remark, Stop
 from storage.events import add_broadcast
+from storage.going_live import look_at_pending
+from storage.number_news import note_limit, note_quality
+from storage.senders import BY_ACCOUNT, tell_of_account
+from storage.template_states import note_status
 
 _log = logging.getLogger(__name__)
 
-_BY_ACCOUNT = "account:"
-"""How the reason of a pause begins that only the account's own news may lift."""
-UNLIMITED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +121,19 @@ async def note_templates(session: AsyncSession, pieces: Sequence[TemplateNews], 
     for piece in pieces:
         template = mirror.get((piece.waba_id, piece.name, piece.language))
         if template is not None:
-            _note_template(session, template, piece, now=now)
+            await _note_template(session, template, piece, now=now)
 
 
-def _note_template(session: AsyncSession, template: Template, piece: TemplateNews, *, now: datetime) -> None:
+async def _note_template(session: AsyncSession, template: Template, piece: TemplateNews, *, now: datetime) -> None:
     match piece:
         case TemplatePiece():
             if not _is_news(piece.at or now, template.synced_at):
                 return
-            template.status = piece.status
+            await note_status(session, template, piece.status, at=piece.at or now)
             template.synced_at = piece.at or now
             if piece.status in SENDABLE_TEMPLATE_STATUSES:
                 add_broadcast(session, f"template:{piece.waba_id}:{piece.name}:{piece.language}", now=now)
+                await look_at_pending(session, piece.waba_id, now=now)
         case TemplateQualityPiece():
             if _is_news(piece.at, template.quality_at):
                 template.quality, template.quality_at = piece.quality[:20], piece.at
@@ -148,20 +150,21 @@ async def note_accounts(session: AsyncSession, pieces: Sequence[AccountNews], *,
         match piece:
             case AccountPiece():
                 for number in await _lock_numbers(session, piece.number_ids):
-                    _obey(session, number, piece, now=now)
+                    await _obey(session, number, piece, now=now)
             case LimitPiece():
                 for number in await _same_portfolio(session, piece):
-                    _limit(session, number, piece, now=now)
+                    if _is_news(piece.at, number.limit_at):
+                        note_limit(session, number, piece.daily_limit, at=piece.at, now=now)
             case NumberQualityPiece():
                 for number in await _lock_numbers(session, piece.number_ids):
                     named = number.display_phone == piece.display_phone or len(piece.number_ids) == 1
                     if named and _is_news(piece.at, number.quality_at):
-                        number.quality, number.quality_at = piece.quality, piece.at
+                        await note_quality(session, number, piece.quality, at=piece.at, now=now)
             case _:
                 assert_never(piece)
 
 
-def _obey(session: AsyncSession, number: Number, piece: AccountPiece, *, now: datetime) -> None:
+async def _obey(session: AsyncSession, number: Number, piece: AccountPiece, *, now: datetime) -> None:
     if not _is_news(piece.at, number.account_event_at):
         return
     number.account_event_at = piece.at
@@ -169,11 +172,12 @@ def _obey(session: AsyncSession, number: Number, piece: AccountPiece, *, now: da
         case Stop(until=until):
             if until is not None and until <= now:
                 return
-            number.paused_reason = f"{_BY_ACCOUNT}{piece.event.lower()}"
+            number.paused_reason = f"{BY_ACCOUNT}{piece.event.lower()}"
             number.paused_until = until
+            await tell_of_account(session, number, piece.event, now=now)
             _log.error("whatsapp: account %s: %s; number %s is paused", piece.waba_id, piece.event, number.id)
         case GoOn():
-            if (number.paused_reason or "").startswith(_BY_ACCOUNT):
+            if (number.paused_reason or "").startswith(BY_ACCOUNT):
                 number.paused_reason = number.paused_until = None
                 add_broadcast(session, _hold_key(number), now=now)
         case Remark(alert=alert):
@@ -181,15 +185,6 @@ def _obey(session: AsyncSession, number: Number, piece: AccountPiece, *, now: da
             _log.log(level, "whatsapp: account %s: %s; sending goes on", piece.waba_id, piece.event)
         case _:
             assert_never(piece.effect)
-
-
-def _limit(session: AsyncSession, number: Number, piece: LimitPiece, *, now: datetime) -> None:
-    if not _is_news(piece.at, number.limit_at):
-        return
-    before, number.daily_limit, number.limit_at = number.daily_limit, piece.daily_limit, piece.at
-    if before is not None and before != UNLIMITED and not 0 <= piece.daily_limit <= before:
-        # Somebody may wait for room that there is now.
-        add_broadcast(session, _hold_key(number), now=now)
 
 
 async def _lock_numbers(session: AsyncSession, ids: Iterable[int]) -> list[Number]:

@@ -30,6 +30,7 @@ from storage.orders import apply_order, apply_refund
 from storage.privacy import fulfil_page, note_request
 from storage.raw_bodies import empty_body
 from storage.refunds import OrderedMeanwhileError, RefundFacts, expect_order, find_order, record_refund
+from storage.shop_connection import shop_is_gone
 from storage.shop_pieces import (
     CheckoutDeletedPiece,
     CheckoutPiece,
@@ -269,7 +270,8 @@ async def _uninstalled(session: AsyncSession, store_id: int, at: datetime) -> No
     shop = (await session.exec(select(Shop).where(Shop.store_id == store_id).with_for_update())).one()
     if shop.uninstalled_at is None or at > shop.uninstalled_at:
         shop.uninstalled_at = at
-    shop.credential_ok = False
+    await session.flush()
+    await shop_is_gone(session, required_id(shop.id), now=at)
 
 
 async def _data_request(

@@ -18,6 +18,7 @@ from storage.customers import release_phone
 from storage.ingest import insert_new, lock_customers
 from storage.merging import merge_customers
 from storage.opt_outs import facts_changed
+from storage.reachability import has_another_number
 from storage.stores import required_id
 
 
@@ -130,6 +131,7 @@ async def take_phone(
     if holder is None or holder is customer:
         if customer.phone != phone:
             await release_phone(session, customer, phone)
+            has_another_number(customer)
         customer.phone = phone
         customer.phone_synthetic = False
         return

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, TemplateStatus
 from models.tables import Enrollment, Template
+from storage.template_states import lift_blocks, note_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,24 @@ async def mirror(session: AsyncSession, waba_id: str, found: Sequence[TemplateFa
                 waba_id=waba_id, name=facts.name, language=facts.language, status=facts.status, synced_at=now
             )
             session.add(row)
-        row.status = facts.status
+        await note_status(session, row, facts.status, at=now)
         row.category, row.category_at = facts.category, now
+        if row.blocks and not _says(row, facts):
+            # What Meta refused was another content.
+            lift_blocks(session, row, now=now)
         row.named_variables = facts.named_variables
         row.variables = list(facts.variables)
         row.copy_code_index = facts.copy_code_index
         row.body = facts.body
         row.synced_at = now
     for gone in known.values():
-        gone.status = TemplateStatus.DELETED
+        await note_status(session, gone, TemplateStatus.DELETED, at=now)
         gone.synced_at = now
+
+
+def _says(row: Template, facts: TemplateFacts) -> bool:
+    mirrored = (row.named_variables, row.variables, row.copy_code_index, row.body)
+    return mirrored == (facts.named_variables, list(facts.variables), facts.copy_code_index, facts.body)
 
 
 async def templates_of(session: AsyncSession, waba_id: str) -> list[Template]:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from models.enums import TemplateStatus
-from providers.whatsapp.lenient import UNLIMITED, display_phone_of, limit_of
+from providers.whatsapp.lenient import UNLIMITED, display_phone_of, limit_of, member, word_of
 
 DEFAULT_VERSION = "v26.0"
 MAX_TEXT = 4096
@@ -288,11 +288,22 @@ class PhoneNumberHealth(_Incoming):
     name_status: str | None = None
     throughput: Any = None
     whatsapp_business_manager_messaging_limit: str | None = None
+    health_status: Any = None
+
+    @property
+    def may_send(self) -> bool:
+        """Whether Meta says that nothing keeps the number from sending; False also where it was not asked."""
+        return (word_of(member(self.health_status, "can_send_message")) or "").upper() == "AVAILABLE"
 
     @property
     def phone(self) -> str | None:
         """The number itself, in E.164; None if it is not told."""
         return display_phone_of(self.display_phone_number)
+
+    @property
+    def throughput_level(self) -> str | None:
+        """Meta's word for how many messages a second the number may send, such as `STANDARD`; None if not told."""
+        return word_of(member(self.throughput, "level"))
 
     @property
     def told_limit(self) -> int | None:

@@ -121,6 +121,7 @@ def _number_node(number: SandboxNumber, tier: int | None) -> dict[str, Any]:
         "status": "CONNECTED",
         "code_verification_status": "VERIFIED",
         "whatsapp_business_manager_messaging_limit": tier_word(tier),
+        "health_status": {"can_send_message": "AVAILABLE" if number.may_send else "BLOCKED", "entities": []},
     }
 
 

@@ -30,11 +30,13 @@ class SandboxNumber:
         account: the number and its WABA.
         tokens: bearer tokens that may send from it and manage its WABA.
         verified_name: the name that customers see.
+        may_send: what the number's `health_status` says.
     """
 
     account: Account
     tokens: frozenset[str]
     verified_name: str = "Sandbox Shop"
+    may_send: bool = True
 
 
 @dataclass(frozen=True, slots=True)

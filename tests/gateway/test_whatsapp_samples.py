@@ -1,7 +1,7 @@
 """Every documented WhatsApp webhook, through the real gateway, asserted by what it changes in the database."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,11 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "wh_delivered_no_pricing": {"attempts": {"wamid.A": ("delivered", None)}},
     "wh_failed_130472": failed("wamid.F", 130472),
     "wh_failed_131026": failed("wamid.F", 131026, events=[("stop", "undeliverable", at(0))], signals=["stop"]),
-    "wh_failed_131042": failed("wamid.F", 131042),
+    "wh_failed_131042": failed(
+        "wamid.F",
+        131042,
+        **{"number.paused_reason": "refused:131042", "number.paused_until": at(0) + timedelta(hours=6)},
+    ),
     "wh_failed_131047": failed("wamid.F", 131047),
     "wh_failed_131049": failed("wamid.F", 131049),
     "wh_failed_131050": failed(

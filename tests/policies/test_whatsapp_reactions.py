@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from policies.whatsapp_reactions import KNOWN_CODES, Reaction, explain, reaction_for
+from policies.whatsapp_reactions import (
+    KNOWN_CODES,
+    Reaction,
+    blocks_template,
+    explain,
+    gets_nothing,
+    may_follow,
+    pacing_of,
+    reaction_for,
+)
 
 CATALOGUE = Path(__file__).parents[2].parent / "shared" / "reference" / "whatsapp_error_codes.json"
 CLASSES = {
@@ -35,10 +44,11 @@ def test_the_table_agrees_with_the_catalogue() -> None:
         pytest.skip("the reference files are not here")
     rows = json.loads(CATALOGUE.read_text())
     assert {row["code"] for row in rows} == KNOWN_CODES
+    expected = {row["code"]: CLASSES[row["cls"]] for row in rows} | {130497: Reaction.COUNTRY_BLOCKED}
     wrong = {
         row["code"]: (row["cls"], react(row["code"], status=row["http"]))
         for row in rows
-        if react(row["code"], status=row["http"]) is not CLASSES[row["cls"]]
+        if react(row["code"], status=row["http"]) is not expected[row["code"]]
     }
     assert wrong == {}
 
@@ -105,3 +115,63 @@ def test_every_code_is_explained_in_plain_words() -> None:
         assert 20 < len(explain(code)) < 160
         assert explain(code).endswith(".")
     assert "424242" in explain(424242)
+
+
+@pytest.mark.parametrize(
+    ("code", "pauses"),
+    [
+        (131056, [4, 16, 64, 256, 900]),
+        (130429, [10, 20, 40, 80, 160, 900]),
+        (80007, [300, 600, 900, 900]),
+        (4, [300, 600, 900, 900]),
+        (131016, [60, 120, 240, 480, 900, 900]),
+        (131000, [60, 240, 960, 3600, 3600]),
+        (131053, [30, 120]),
+        (134101, [600, 900]),
+        (132069, [3600, 3600]),
+        (133015, [300, 600]),
+        (None, [2, 4, 8, 16, 32, 900, 900]),
+    ],
+)
+def test_each_code_has_its_own_pace(code: int | None, pauses: list[int]) -> None:
+    """Seconds before the next try, as Meta documents them where it does."""
+    pacing = pacing_of(code)
+    assert [pacing.pause(tries).total_seconds() for tries in range(1, len(pauses) + 1)] == pauses
+
+
+@pytest.mark.parametrize(("code", "most"), [(1, 6), (131000, 6), (131053, 3), (131056, None), (2, None), (None, None)])
+def test_what_does_not_pass_becomes_a_fault_of_ours(code: int | None, most: int | None) -> None:
+    """After so many tries the same request is called wrong; what only needs time is tried for as long as it is held."""
+    pacing = pacing_of(code)
+    assert pacing.most == most
+    assert not pacing.is_over(5 if most is None else most - 1)
+    assert pacing.is_over(most) if most is not None else not pacing.is_over(1000)
+    assert pacing.then is (Reaction.REQUEST_BUG if most is not None else None)
+
+
+def test_every_code_that_is_tried_again_soon_waits_before_it() -> None:
+    """No code is tried again without a pause, and none less often than hourly."""
+    for code in KNOWN_CODES:
+        if react(code) is Reaction.RETRY_SOON:
+            pauses = [pacing_of(code).pause(tries).total_seconds() for tries in range(1, 20)]
+            assert 1 <= min(pauses) <= max(pauses) <= 3600
+            assert pauses == sorted(pauses)
+
+
+def test_which_bugs_are_everybodys() -> None:
+    """Drift and unknown codes block a message; one customer's values, and what no code explains, do not."""
+    assert all(blocks_template(code) for code in (100, 131008, 132000, 132012, 999_999))
+    assert not any(blocks_template(code) for code in (None, 131030, 131062, 132005, 132008, 132018, 137000, 131000))
+
+
+def test_whom_nothing_reaches() -> None:
+    """Who is not on WhatsApp gets nothing; whom Meta keeps marketing from still gets an answer."""
+    assert gets_nothing(131026)
+    assert not gets_nothing(130472)
+    assert not gets_nothing(None)
+
+
+def test_only_what_says_not_sent_may_be_followed() -> None:
+    """A stage is opened again for every word but those of the person, and the one that says nothing."""
+    closed = {reaction for reaction in Reaction if not may_follow(reaction)}
+    assert closed == {Reaction.RECIPIENT_OPTOUT, Reaction.RECIPIENT_PERMANENT, Reaction.UNKNOWN_OUTCOME}

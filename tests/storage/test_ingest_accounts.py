@@ -6,9 +6,9 @@ import pytest
 from models.enums import TemplateStatus
 from models.tables import Number, SignalIntent, Template
 from policies.account_events import Effect, GoOn, Remark, Stop
+from policies.allowance import UNLIMITED
 from storage.ingest import Delivery
 from storage.ingest_accounts import (
-    UNLIMITED,
     AccountNews,
     AccountPiece,
     LimitPiece,
@@ -91,7 +91,11 @@ async def test_a_limit_is_the_whole_portfolios(world: World) -> None:
     assert await world.rows(SignalIntent) == []
     await take(world, LimitPiece("l:3", (world.number_id,), (world.number_id,), UNLIMITED, later(hours=3)))
     assert [row.daily_limit for row in await world.rows(Number)] == [UNLIMITED, 2000, None, None]
-    assert [one.broadcast_key for one in await world.rows(SignalIntent)] == [f"number:{PHONE_NUMBER_ID}"]
+    assert [one.broadcast_key for one in await world.rows(SignalIntent)] == [
+        "portfolio:p",
+        "portfolio:p:kept",
+        f"allowance:{PHONE_NUMBER_ID}",
+    ]
 
 
 async def test_a_flag_is_the_numbers_that_meta_names(world: World) -> None:
