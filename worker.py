@@ -7,6 +7,7 @@ that a message that is on its way is recorded.
 import asyncio
 import contextlib
 import hashlib
+import math
 import signal
 import sys
 from collections.abc import Sequence
@@ -35,9 +36,10 @@ from workflows.plugin import WORKFLOWS
 _GRACE = timedelta(seconds=30)
 """Longer than a send takes; compose's `stop_grace_period` is longer still."""
 _LOOK_FOR_STORES_S = 5.0
-_WHATSAPP_PER_SECOND = 80.0
-"""Cloud API's default throughput of a number, messages a second."""
 _SHOPIFY_PER_SECOND = 20.0
+_AT_ONE_SHOP = 30
+"""How many requests a process has with one shop; at its rate each may take over a second. Every one that hangs is a
+socket, and many shops that hang at once (they have one provider) must leave sockets for the database."""
 _LLM_PER_SECOND = 20.0
 _LET_THE_RUNTIME_END_S = 0.02
 
@@ -101,7 +103,7 @@ class Fleet:
         self._build_id = _build_id()
         self._activities: ActivitySet = activity_set(services)
         self._stack = contextlib.AsyncExitStack()
-        self._served: set[str] = set()
+        self._served: dict[str, tuple[float, Worker]] = {}
 
     async def __aenter__(self) -> Self:
         share_code()
@@ -132,12 +134,12 @@ class Fleet:
         await self._stack.aclose()
 
     async def serve_new_stores(self) -> None:
-        """Start workers for shops and numbers that have none yet."""
+        """Start workers for shops and numbers that have none yet, and anew where a number's rate has changed."""
         async with self._services.database.read() as session:
             stores = await all_stores(session)
         for parts in stores:
-            await self._serve(parts.shop_queue, self._activities.shop, _SHOPIFY_PER_SECOND)
-            await self._serve(parts.whatsapp_queue, self._activities.whatsapp, _WHATSAPP_PER_SECOND)
+            await self._serve(parts.shop_queue, self._activities.shop, _SHOPIFY_PER_SECOND, at_once=_AT_ONE_SHOP)
+            await self._serve(parts.whatsapp_queue, self._activities.whatsapp, parts.whatsapp_rate)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop, looking for new stores now and then."""
@@ -149,10 +151,18 @@ class Fleet:
             except DatabaseUnavailableError as error:
                 log.warning("cannot look for new stores", reason=str(error))
 
-    async def _serve(self, queue: str, activities: list[Activity], per_second: float) -> None:
-        if queue in self._served:
-            return
-        self._served.add(queue)
+    async def _serve(
+        self, queue: str, activities: list[Activity], per_second: float, *, at_once: int | None = None
+    ) -> None:
+        per_second = per_second if self._limit_rates else math.inf
+        known = self._served.get(queue)
+        if known is not None:
+            before, worker = known
+            if before == per_second:
+                return
+            # A worker's rate is for its life. What it is sending it finishes first; the queue waits that long.
+            log.info("the rate of a queue has changed", queue=queue, per_second=per_second)
+            await worker.shutdown()
         worker = Worker(
             self._client,
             task_queue=queue,
@@ -160,9 +170,10 @@ class Fleet:
             interceptors=list(self._interceptors),
             graceful_shutdown_timeout=_GRACE,
             build_id=self._build_id,
-            max_task_queue_activities_per_second=per_second if self._limit_rates else None,
+            max_concurrent_activities=at_once,
+            max_task_queue_activities_per_second=per_second if math.isfinite(per_second) else None,
         )
-        await self._stack.enter_async_context(worker)
+        self._served[queue] = (per_second, await self._stack.enter_async_context(worker))
 
 
 async def serve(stop: asyncio.Event) -> None:

@@ -9,8 +9,11 @@ from models.orchestration import StageResult, StageStep
 from models.tables import Send
 from models.verdicts import Hold
 from policies.schedule import due_after
+from storage.credits import credits_key
 from storage.enrollments import RESTARTED, EnrollmentFacts, note, note_skip, set_holding, set_waiting
+from storage.pausing import journey_key
 from storage.sends import settle
+from storage.stores import required_id
 
 _PATIENT = frozenset({HoldReason.HOURS, HoldReason.JOURNEY_PAUSED, HoldReason.APPROVAL})
 """Holds with an end of their own, for which the hold clock does not run (DESIGN section 4)."""
@@ -19,7 +22,8 @@ _PATIENT = frozenset({HoldReason.HOURS, HoldReason.JOURNEY_PAUSED, HoldReason.AP
 def finished_stage(facts: EnrollmentFacts, stage: int, step: StageStep, settled_at: datetime) -> StageResult:
     """The answer for a stage that is over; the enrollment's next due time is written down with it."""
     due_at = due_after(facts.definition, stage + 1, settled_at, facts.where)
-    set_waiting(facts.enrollment, stage=stage + 1, due_at=due_at, stages=len(facts.definition.stages))
+    if facts.enrollment.stage <= stage + 1:  # else this comes from a worker that was given up, and the journey is past
+        set_waiting(facts.enrollment, stage=stage + 1, due_at=due_at, stages=len(facts.definition.stages))
     return StageResult(step=step, due_at=due_at)
 
 
@@ -28,7 +32,7 @@ def finished_send(facts: EnrollmentFacts, stage: int, send: Send, *, now: dateti
     match send.state:
         case SendState.SKIPPED:
             step = StageStep.SKIPPED
-        case SendState.PARKED:
+        case SendState.PARKED | SendState.FAILED:
             step = StageStep.PARKED
         case _:
             step = StageStep.ACCEPTED
@@ -45,15 +49,21 @@ def skip_stage(
 
 
 def hold_stage(
-    session: AsyncSession, facts: EnrollmentFacts, hold: Hold, key: str | None, *, now: datetime
+    session: AsyncSession,
+    facts: EnrollmentFacts,
+    hold: Hold,
+    key: str | None,
+    *,
+    now: datetime,
+    patient: bool = False,
 ) -> StageResult:
-    """Let the stage wait."""
+    """Let the stage wait; `patient` where a person has to mend the cause, and nobody shall leave meanwhile."""
     set_holding(session, facts.enrollment, reason=hold.reason, key=key, until=hold.until, now=now)
     return StageResult(
         step=StageStep.HOLD,
         hold_reason=hold.reason,
         hold_until=hold.until,
-        technical=hold.reason not in _PATIENT,
+        technical=hold.reason not in _PATIENT and not patient,
     )
 
 
@@ -73,10 +83,12 @@ def hold_key(facts: EnrollmentFacts, send: Send, reason: HoldReason) -> str | No
     match reason:
         case HoldReason.TEMPLATE_HELD:
             return template_key(facts.number.waba_id, send.template_name or "", send.template_language or "")
-        case HoldReason.CREDENTIAL | HoldReason.SENDER_PAUSED | HoldReason.PORTFOLIO_LIMIT:
+        case HoldReason.CREDENTIAL | HoldReason.SENDER_PAUSED:
             return number_key(facts.number.phone_number_id)
         case HoldReason.JOURNEY_PAUSED:
-            return f"journey:{facts.journey.id}"
+            return journey_key(required_id(facts.journey.id))
+        case HoldReason.NO_CREDITS:
+            return credits_key(required_id(facts.store.id))
         case _:
             return None
 

@@ -1,19 +1,32 @@
 """`store add | list | check`: merchants with their WhatsApp number, their shop and the secrets of both."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.connections import shop_access, show_findings, store_findings
-from cli.documents import Finding, StoreAddDocument, StoreCheckDocument, StoreListDocument, StoreView
+from cli.documents import (
+    AllowCountryDocument,
+    Finding,
+    StoreAddDocument,
+    StoreCheckDocument,
+    StoreListDocument,
+    StoreView,
+)
 from cli.failures import DONE, REFUSED, USAGE, Failure, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.privacy import privacy_findings
 from cli.run import Run, execute
+from cli.sender import sender_findings
 from cli.store_facts import read_new_store
 from composition import Providers, TemporalUnavailableError, connect, providers_from
+from policies.throughput import FASTEST
 from providers.shopify.topics import WANTED_TOPICS
+from reports.senders import in_words, sender_of, sender_view
+from storage.allowances import release_waiting
+from storage.sender_use import SenderUse
+from storage.senders import allow_country
 from storage.stores import (
     StoreExistsError,
     StoreParts,
@@ -34,7 +47,29 @@ def register(app: typer.Typer) -> None:
     family.command("add")(add)
     family.command("list")(list_stores)
     family.command("check")(check)
+    family.command("allow-country")(allow)
     app.add_typer(family, name="store", help="Add, list and check stores with their numbers and shops.")
+
+
+def allow(
+    country: Annotated[str, typer.Argument(metavar="COUNTRY", help="ISO 3166 code, such as IN.")],
+    *,
+    as_json: JsonFlag = False,
+    store: StoreName = None,
+    debug: DebugFlag = False,
+) -> int:
+    """Write to people of a country again that Meta had forbidden to the account (130497), once it has lifted that."""
+    return execute(lambda run: _allow(run, country.upper()), as_json=as_json, store=store, debug=debug)
+
+
+async def _allow(run: Run, country: str) -> int:
+    async with run.database() as database:
+        parts = await run.store(database)
+        async with database.write() as session:
+            blocked = await allow_country(session, parts.number.waba_id, country)
+    run.output.document(AllowCountryDocument(store=parts.store.slug, country=country, blocked=blocked))
+    run.output.line(f"{country} is written to again" if blocked else f"{country} was not left out")
+    return DONE
 
 
 def add(
@@ -50,6 +85,12 @@ def add(
         list[str] | None,
         typer.Option(help="Opts a customer out as STOP does; may be repeated. With --replace these take over."),
     ] = None,
+    alert_email: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Gets a mail when sending stops or goes on; may be repeated. With --replace these take over."
+        ),
+    ] = None,
     region: Annotated[str | None, typer.Option(help="Country for numbers without +, such as ES.")] = None,
     phone_number_id: Annotated[str | None, typer.Option(help="Meta's id of the number.")] = None,
     waba_id: Annotated[str | None, typer.Option(help="Meta's id of the WhatsApp Business Account.")] = None,
@@ -58,6 +99,17 @@ def add(
     shop_endpoint: Annotated[str | None, typer.Option(help="Another address of the shop: a sandbox's.")] = None,
     whatsapp_endpoint: Annotated[
         str | None, typer.Option(help="Another address of WhatsApp's API: a sandbox's.")
+    ] = None,
+    warm_up: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="For a young number: start=50,grow=1.5,ceiling=tier new recipients a day; none ends it.",
+        ),
+    ] = None,
+    messages_per_second: Annotated[
+        int | None,
+        typer.Option(min=1, max=FASTEST, help="What the number may send; without it what Meta tells, or 80."),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Renew an existing store, secrets included.")] = False,
     as_json: JsonFlag = False,
@@ -68,12 +120,13 @@ def add(
     The environment's names are REKINDLE_STORE_WHATSAPP_TOKEN, REKINDLE_STORE_WHATSAPP_APP_SECRET,
     REKINDLE_STORE_WHATSAPP_VERIFY_TOKEN, REKINDLE_STORE_SHOP_TOKEN and REKINDLE_STORE_SHOP_WEBHOOK_SECRET.
     """
-    given = {
+    given: dict[str, Any] = {
         "name": name,
         "time_zone": time_zone,
         "currency": currency,
         "languages": language or None,
         "stop_words": stop_word or None,
+        "alert_emails": alert_email or None,
         "region": region,
         "phone_number_id": phone_number_id,
         "waba_id": waba_id,
@@ -81,6 +134,8 @@ def add(
         "shop_domain": shop_domain,
         "shop_endpoint": shop_endpoint,
         "whatsapp_endpoint": whatsapp_endpoint,
+        "warm_up": warm_up,
+        "messages_per_second": messages_per_second,
     }
     return execute(lambda run: _add(run, given, from_file, replace=replace), as_json=as_json, store=None, debug=debug)
 
@@ -111,7 +166,7 @@ def check(
 # --- add -------------------------------------------------------------------------------------------------------------
 
 
-async def _add(run: Run, given: dict[str, str | list[str] | None], from_file: Path | None, *, replace: bool) -> int:
+async def _add(run: Run, given: dict[str, Any], from_file: Path | None, *, replace: bool) -> int:
     new = read_new_store(given, from_file)
     async with run.database() as database:
         replaced = False
@@ -122,12 +177,15 @@ async def _add(run: Run, given: dict[str, str | list[str] | None], from_file: Pa
                 known = new.slug in {parts.store.slug for parts in await all_stores(session)}
                 if not (replace and known):
                     raise Failure(f"{error}{'; `--replace` renews it' if known else ''}") from None
-                await renew_store(session, new, cipher=run.cipher)
+                await renew_store(session, new, cipher=run.cipher, now=run.clock())
+                if new.warm_up is not None:
+                    release_waiting(session, (await find_store(session, new.slug)).number, now=run.clock())
                 replaced = True
         async with database.read() as session:
             parts = await find_store(session, new.slug)
+            use = await sender_of(session, parts, now=run.clock())
         watched = await _watch_health(parts)
-    run.output.document(StoreAddDocument(store=_view(parts), replaced=replaced, health_watch=watched))
+    run.output.document(StoreAddDocument(store=_view(parts, use), replaced=replaced, health_watch=watched))
     run.output.line(
         f"{new.slug} is {'renewed' if replaced else 'added'}; `store check --store {new.slug}` tries it out"
     )
@@ -156,13 +214,14 @@ async def _list(run: Run) -> int:
         stores = [parts for parts in await all_stores(session) if run.store_name in (None, parts.store.slug)]
         if run.store_name is not None and not stores:
             await find_store(session, run.store_name)
-    views = [_view(parts) for parts in stores]
+        uses = [await sender_of(session, parts, now=run.clock()) for parts in stores]
+    views = [_view(parts, use) for parts, use in zip(stores, uses, strict=True)]
     run.output.document(StoreListDocument(stores=views))
     if not views:
         run.output.line("There is no store yet: `store add` adds one, `up` brings the sandbox's.")
         return DONE
     run.output.table(
-        ["store", "time zone", "currency", "languages", "stop words", "region", "number", "WABA", "shop"],
+        ["store", "time zone", "currency", "languages", "stop words", "region", "number", "limits", "WABA", "shop"],
         [
             [
                 one.name,
@@ -172,6 +231,7 @@ async def _list(run: Run) -> int:
                 ", ".join(one.stop_words),
                 one.default_region or "",
                 one.phone_number_id,
+                in_words(one.sender),
                 one.waba_id,
                 one.shop_domain,
             ]
@@ -181,17 +241,19 @@ async def _list(run: Run) -> int:
     return DONE
 
 
-def _view(parts: StoreParts) -> StoreView:
+def _view(parts: StoreParts, use: SenderUse) -> StoreView:
     return StoreView(
         name=parts.store.slug,
         time_zone=parts.store.time_zone,
         currency=parts.store.currency,
         languages=parts.store.languages,
         stop_words=parts.store.stop_words,
+        alert_emails=parts.store.alert_emails,
         default_region=parts.store.default_region,
         phone_number_id=parts.number.phone_number_id,
         waba_id=parts.number.waba_id,
         shop_domain=parts.shop.domain,
+        sender=sender_view(use),
         created_at=parts.store.created_at,
     )
 
@@ -212,7 +274,7 @@ async def _check(run: Run, register_webhooks: str | None) -> int:
         if any(one.subject == "shopify" and one.state == "ok" for one in findings):
             async with database.write() as session:
                 await shop_answers(session, required_id(parts.shop.id))
-        findings += await privacy_findings(run, database, parts)
+        findings += [*await privacy_findings(run, database, parts), *await sender_findings(run, database, parts)]
     ok = all(one.state != "fault" for one in findings)
     run.output.document(StoreCheckDocument(store=parts.store.slug, ok=ok, findings=findings))
     show_findings(run.output, findings)

@@ -12,7 +12,9 @@ from typing import Any, Final
 import phonenumbers
 
 from cli.failures import USAGE, Failure
+from models.warm_up import NONE, WarmUp
 from policies.stop_words import is_usable
+from policies.throughput import FASTEST
 from policies.zones import zone_or_none
 from storage.stores import NewStore
 
@@ -32,8 +34,17 @@ _FACTS: Final = {
     "waba_id": "WhatsApp Business Account id",
     "shop_domain": "shop domain (such as example.myshopify.com)",
 }
-_OPTIONAL: Final = ("region", "portfolio_id", "shop_endpoint", "whatsapp_endpoint", "salt", "stop_words")
-_LISTS: Final = ("languages", "stop_words")
+_OPTIONAL: Final = (
+    "region",
+    "portfolio_id",
+    "shop_endpoint",
+    "whatsapp_endpoint",
+    "salt",
+    "stop_words",
+    "alert_emails",
+)
+_OF_NUMBER: Final = ("warm_up", "messages_per_second")
+_LISTS: Final = ("languages", "stop_words", "alert_emails")
 _ENVIRONMENT: Final = "REKINDLE_STORE_"
 
 _LARGEST_FILE: Final = 64 * 1024
@@ -80,6 +91,9 @@ def read_new_store(given: Mapping[str, Any], from_file: Path | None) -> NewStore
         whatsapp_endpoint=facts.get("whatsapp_endpoint"),
         salt=facts.get("salt"),
         stop_words=tuple(facts["stop_words"]) if "stop_words" in facts else None,
+        warm_up=_warm_up_of(facts["warm_up"]) if "warm_up" in facts else None,
+        messages_per_second=facts.get("messages_per_second"),
+        alert_emails=tuple(facts["alert_emails"]) if "alert_emails" in facts else None,
     )
 
 
@@ -95,14 +109,14 @@ def _file(path: Path) -> dict[str, Any]:
         raise Failure(f"{path} is not JSON") from None
     if not isinstance(found, dict):
         raise Failure(f"{path} holds no JSON object")
-    known = {*_FACTS, *_SECRETS, *_OPTIONAL}
+    known = {*_FACTS, *_SECRETS, *_OPTIONAL, *_OF_NUMBER}
     problems = [
         f"{path}: {key!r} is not known; known are {', '.join(sorted(known))}" for key in found if key not in known
     ]
     problems += [
         f"{path}: {key} must be a text"
         for key, value in found.items()
-        if key in known and key not in _LISTS and not isinstance(value, str)
+        if key in known and key not in {*_LISTS, *_OF_NUMBER} and not isinstance(value, str)
     ]
     for key in _LISTS:
         texts = found.get(key, [])
@@ -148,6 +162,37 @@ def _stop_words(value: list[str]) -> str | None:
     return "a stop word has letters or digits, and at most 200 characters"
 
 
+def _warm_up_of(value: Any) -> str:
+    """The rule as it is stored.
+
+    Raises:
+        ValueError: it is none.
+    """
+    rule = WarmUp.parse(value) if isinstance(value, str) else WarmUp.model_validate(value)
+    return NONE if rule is None else str(rule)
+
+
+def _warm_up(value: Any) -> str | None:
+    try:
+        _warm_up_of(value)
+    except ValueError as error:
+        if isinstance(value, str):
+            return str(error)
+        return 'warm_up is {"start": 50, "grow": 1.5, "ceiling": "tier"} or "none"'
+    return None
+
+
+def _messages_per_second(value: Any) -> str | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= FASTEST:
+        return None
+    return f"messages_per_second is a number from 1 to {FASTEST}"
+
+
+def _alert_emails(value: list[str]) -> str | None:
+    wrong = [one for one in value if re.fullmatch(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+\.[^\s@<>,;\"]+", one) is None]
+    return f"{wrong[0][:60]!r} is no e-mail address" if wrong else None
+
+
 def _zone(value: str) -> str | None:
     return None if zone_or_none(value) is not None else f"{value[:60]!r} is no IANA time zone, such as Europe/Madrid"
 
@@ -168,6 +213,9 @@ _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "currency": _matching(r"[A-Za-z]{3}", "{value!r} is no currency; write its three letters, such as EUR"),
     "languages": _languages,
     "stop_words": _stop_words,
+    "alert_emails": _alert_emails,
+    "warm_up": _warm_up,
+    "messages_per_second": _messages_per_second,
     "region": _region,
     "phone_number_id": _matching(r"\d{5,20}", "phone_number_id is Meta's id of the number: digits only"),
     "waba_id": _matching(r"\d{5,20}", "waba_id is Meta's id of the account: digits only"),

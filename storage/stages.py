@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func
+from sqlalchemy import Boolean, bindparam, func, literal_column
 from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import SendState
+from models.enums import AttemptStatus, SendState
 from models.tables import Conversation, CustomerEvent, Enrollment, Number, Send, SendAttempt, Template
+from storage.campaigns import CAMPAIGN_AT
 from storage.enrollments import FACTS, EnrollmentFacts, UnknownEnrollmentError, facts_from, lock_customer_of
+from storage.sends import POSSIBLY_SENT
 from storage.stores import required_id
 
 
@@ -27,8 +29,11 @@ class StageFacts:
         send: None until the stage is prepared.
         exit_event: the event on record that ends the enrollment, if there is one.
         template: our mirror of the draft's template.
-        other_marketing_at: when the customer last got a marketing message of another journey; replies in an open
-            session never count.
+        other_marketing_at: when the customer last got a marketing message of another journey, or a template of
+            somebody else's on the store's number; replies in an open session never count.
+        last_claimed_at: when the number last wrote to the customer, whichever journey it was for; a try that is known
+            to have failed before WhatsApp took it does not count.
+        missed: it came due during a pause after which such stages are passed over.
     """
 
     enrollment: EnrollmentFacts
@@ -36,6 +41,8 @@ class StageFacts:
     exit_event: CustomerEvent | None
     template: Template | None
     other_marketing_at: datetime | None
+    last_claimed_at: datetime | None = None
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +76,39 @@ _FIRST_EXIT_EVENT = (
     .scalar_subquery()
 )
 _OTHER_MARKETING = (
-    select(func.max(_OTHER.settled_at))
+    select(func.max(func.coalesce(_OTHER.settled_at, _TAKEN.claimed_at)))
+    .join(_TAKEN, and_(_TAKEN.send_id == _OTHER.id, _TAKEN.number == _OTHER.attempt))
     .where(
         _OTHER.customer_id == Enrollment.customer_id,
         _OTHER.journey_id != Enrollment.journey_id,
-        _OTHER.state == SendState.ACCEPTED,
+        col(_OTHER.state).in_(POSSIBLY_SENT),
         # A free text went into a session that the customer had opened: it is a reply, and no marketing (DESIGN 5).
-        select(_TAKEN.id)
-        .where(_TAKEN.send_id == _OTHER.id, _TAKEN.number == _OTHER.attempt, col(_TAKEN.used_template))
-        .correlate(_OTHER)
-        .exists(),
+        col(_TAKEN.used_template),
     )
     .correlate(Enrollment)
     .scalar_subquery()
 )
+_ANY, _ANY_ATTEMPT = aliased(Send), aliased(SendAttempt)
+_LAST_CLAIMED = (
+    select(func.max(_ANY_ATTEMPT.claimed_at))
+    .join(_ANY, col(_ANY.id) == _ANY_ATTEMPT.send_id)
+    .where(
+        _ANY.customer_id == Enrollment.customer_id,
+        _ANY_ATTEMPT.number_id == Number.id,
+        or_(_ANY_ATTEMPT.status != AttemptStatus.FAILED, col(_ANY_ATTEMPT.accepted_at).is_not(None)),
+    )
+    .correlate(Enrollment, Number)
+    .scalar_subquery()
+)
+# As words: SQLAlchemy goes through the whole statement at each use, which costs more than the database's own work.
+_MISSED = literal_column(
+    "EXISTS (SELECT 1 FROM journey_pause WHERE journey_pause.journey_id = enrollment.journey_id "
+    "AND journey_pause.skips AND journey_pause.began_at <= enrollment.stage_due_at "
+    "AND journey_pause.ended_at > enrollment.stage_due_at)",
+    Boolean,
+)
 _STAGE = (
-    FACTS.add_columns(Send, CustomerEvent, Template, _OTHER_MARKETING)
+    FACTS.add_columns(Send, CustomerEvent, Template, _OTHER_MARKETING, _LAST_CLAIMED, _MISSED, CAMPAIGN_AT)
     .join(Send, _send_of_stage(), isouter=True)
     .join(CustomerEvent, col(CustomerEvent.id) == _FIRST_EXIT_EVENT, isouter=True)
     .join(
@@ -123,8 +147,11 @@ async def locked_stage(session: AsyncSession, enrollment_id: str, stage: int, oc
     row = (await session.exec(_STAGE, params=asked)).first()
     if row is None:
         raise UnknownEnrollmentError(enrollment_id)
-    *of_enrollment, send, event, template, marketing = row
-    return StageFacts(facts_from(of_enrollment), send, event, template, marketing)
+    *of_enrollment, send, event, template, marketing, last_claimed_at, missed, campaign_at = row
+    marketing_at = max((at for at in (marketing, campaign_at) if at is not None), default=None)
+    found = facts_from(of_enrollment)
+    missed = bool(missed) and found.enrollment.stage == stage
+    return StageFacts(found, send, event, template, marketing_at, last_claimed_at, missed)
 
 
 async def locked_attempt(

@@ -7,6 +7,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables import Number, Shop, Store
+from models.warm_up import NONE
+from policies.throughput import messages_per_second
 from storage.secrets import Cipher, SecretKeyError, derive, new_salt
 
 
@@ -20,9 +22,10 @@ class StoreExistsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewStore:
-    """What `store add` was told; secrets are still plain here.
+    """What `store add` was told; secrets are still plain here. `alert_emails` of None leaves a known store's own.
 
-    `salt` (32 bytes in hex) is drawn if left out. `stop_words` of None leaves a known store's own as they are.
+    `salt` (32 bytes in hex) is drawn if left out. `stop_words`, `warm_up` and `messages_per_second` of None leave a
+    known store's own as they are. `warm_up` is as `models.warm_up.WarmUp` writes it, or its word for none.
     """
 
     slug: str
@@ -43,6 +46,9 @@ class NewStore:
     whatsapp_endpoint: str | None = None
     salt: str | None = None
     stop_words: tuple[str, ...] | None = None
+    alert_emails: tuple[str, ...] | None = None
+    warm_up: str | None = None
+    messages_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,11 @@ class StoreParts:
     def whatsapp_queue(self) -> str:
         """The task queue whose server-side rate is the number's."""
         return f"whatsapp-{self.number.phone_number_id}"
+
+    @property
+    def whatsapp_rate(self) -> int:
+        """Messages a second that the number may send."""
+        return messages_per_second(self.number.messages_per_second, self.number.throughput)
 
 
 def required_id(value: int | None) -> int:
@@ -97,6 +108,7 @@ async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now
         currency=new.currency,
         languages=list(new.languages),
         stop_words=list(new.stop_words or ()),
+        alert_emails=list(new.alert_emails or ()),
         default_region=new.default_region,
         salt_secret=cipher.encrypt(new.salt or new_salt()),
         created_at=now,
@@ -114,6 +126,8 @@ async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now
             app_secret=cipher.encrypt(new.whatsapp_app_secret),
             verify_token_secret=cipher.encrypt(new.whatsapp_verify_token),
             endpoint=new.whatsapp_endpoint,
+            warm_up=None if new.warm_up == NONE else new.warm_up,
+            messages_per_second=new.messages_per_second,
         )
     )
     session.add(
@@ -128,7 +142,7 @@ async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now
     return store
 
 
-async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher) -> Store:
+async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now: datetime) -> Store:
     """Replace what an existing store was told, above all its secrets; its salt, and so its holdout, stays.
 
     The webhook secret before stays valid beside the new one, because Shopify signs with it for a while longer.
@@ -143,11 +157,17 @@ async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher) -
     store.languages, store.default_region = list(new.languages), new.default_region
     if new.stop_words is not None:
         store.stop_words = list(new.stop_words)
+    if new.alert_emails is not None:
+        store.alert_emails = list(new.alert_emails)
     number.phone_number_id, number.waba_id, number.portfolio_id = new.phone_number_id, new.waba_id, new.portfolio_id
     number.token_secret = cipher.encrypt(new.whatsapp_token)
     number.app_secret = cipher.encrypt(new.whatsapp_app_secret)
     number.verify_token_secret = cipher.encrypt(new.whatsapp_verify_token)
     number.endpoint = new.whatsapp_endpoint
+    if new.messages_per_second is not None:
+        number.messages_per_second = new.messages_per_second
+    if new.warm_up is not None:
+        number.warm_up, number.counts_from = None if new.warm_up == NONE else new.warm_up, now
     number.credential_ok = shop.credential_ok = True
     shop.uninstalled_at = None
     kept = [
