@@ -4,7 +4,7 @@ Whatever happens to the model, the stage goes on: a customer's journey must not 
 written. The fallback is what a person wrote; a message without one is passed over.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
@@ -14,26 +14,41 @@ from activities.briefs import TextRules, writing_brief
 from activities.coupons import CouponValue, coupon_for
 from activities.drafts import template_draft, values_for
 from activities.errors import to_application_error
-from activities.outcomes import finished_send, skip_stage
+from activities.outcomes import finished_send, hold_stage, skip_stage
 from activities.prepare import exit_notice
 from activities.services import Services, started_at
-from models.enums import SkipReason
+from models.enums import CreditKind, HoldReason, JourneyState, SkipReason
 from models.journey import FallbackText, Message, TemplateRef
 from models.orchestration import StageRef, StageResult, StageStep
 from models.placeholders import AI_TEXT
+from models.verdicts import Hold
 from policies.message_text import VariableMissing, render
 from policies.schedule import window_end
-from providers.errors import CredentialRefused, ProviderError, Rejected
+from providers.errors import BadAnswer, CredentialRefused, OutcomeUnknown, ProviderError, Rejected
 from providers.llm.prompts import PROMPT_VERSION, WritingBrief, build_messages
 from providers.llm.results import Unusable, WritingRequest, WritingResult, Written
+from storage.credits import credits_key, generation_cause, release_charge, reserve, settle_charge
 from storage.enrollments import EnrollmentFacts, enrollment_facts, locked_facts
-from storage.model_calls import record_model_call
-from storage.sends import SETTLED, Draft, ensure_send, save_draft
+from storage.model_calls import count_model_calls, record_model_call
+from storage.sends import Draft, ensure_send, is_over, save_draft
+from storage.stores import required_id
 from storage.subjects import Subject, subject_of
 
 _TRIES = 3
 _PATIENCE = 4
 """Activity attempts for a model that is away; the next one uses the fallback."""
+
+
+class _NoCredits(Exception):  # noqa: N818 - it says how far the writing came, and is no error
+    """The store's credits do not suffice for another call of the model and the message itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Charge:
+    """What was reserved for one call of the model."""
+
+    store_id: int
+    cause: str
 
 
 class ComposeActivities:
@@ -50,19 +65,25 @@ class ComposeActivities:
             facts = await enrollment_facts(session, ask.enrollment_id)
             subject = await subject_of(session, facts.enrollment)
             brief, rules = await writing_brief(session, facts, subject, ask.stage, now=now)
+        if facts.journey.state is not JourneyState.ACTIVE:
+            # Paused while this waited for its turn: no model is paid, and the next preparation says what happens.
+            return StageResult(step=StageStep.STALE)
         try:
             coupon = await coupon_for(self._services, facts, now=now)
         except ProviderError as error:
             raise to_application_error(error) from None
         brief = replace(brief, coupon_code=coupon.code if coupon else None)
-        text, model = await self._write(ask, brief, rules, now=now)
+        try:
+            text, model = await self._write(ask, brief, rules, now=now)
+        except _NoCredits:
+            return await self._hold_for_credits(ask, now=now)
         async with self._services.database.write() as session:
             facts = await locked_facts(session, ask.enrollment_id)
             notice = await exit_notice(session, facts, now=now)
             if notice is not None:
                 return StageResult(step=StageStep.EXIT, exit=notice)
             send = await ensure_send(session, facts, ask.stage, ask.occurrence)
-            if send.state in SETTLED:
+            if is_over(send):
                 return finished_send(facts, ask.stage, send, now=now)
             subject = await subject_of(session, facts.enrollment)
             try:
@@ -81,19 +102,68 @@ class ComposeActivities:
             return None, "no_model"
         why = ""
         for _ in range(_TRIES):
+            charge = await self._charge(ask, now=now)
             try:
                 result = await llm.write(WritingRequest(build_messages(brief)))
             except ProviderError as error:
+                if charge is not None and not isinstance(error, OutcomeUnknown | BadAnswer):
+                    await self._give_back(charge, now=now)
                 return None, _give_up(error)
             problems = _problems(result, brief, rules)
             why = problems[0][0] if problems else ""
-            await self._record(ask, result, why or "used", now=now)
+            await self._record(ask, result, why or "used", charge, now=now)
             if isinstance(result, Written) and not problems:
                 return result.text, result.model
             brief = replace(brief, previous_problems=[*brief.previous_problems, *(text for _, text in problems)])
         return None, f"fallback:{why}"
 
-    async def _record(self, ask: StageRef, result: WritingResult, outcome: str, *, now: datetime) -> None:
+    async def _charge(self, ask: StageRef, *, now: datetime) -> _Charge | None:
+        """Reserve the next call's credits before it is made; None where nothing is counted.
+
+        What the message itself will cost must be left too: nobody pays for a text that cannot be sent.
+
+        Raises:
+            _NoCredits: they do not suffice.
+        """
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            store = facts.store
+            if store.credits is None:
+                return None
+            send = await ensure_send(session, facts, ask.stage, ask.occurrence)
+            send_id, store_id = required_id(send.id), required_id(store.id)
+            cause = generation_cause(send_id, await count_model_calls(session, send_id) + 1)
+            covered = await reserve(
+                session,
+                store_id,
+                CreditKind.GENERATION,
+                cause,
+                store.generation_credits,
+                now=now,
+                send_id=send_id,
+                beside=store.message_credits,
+            )
+        if not covered:
+            raise _NoCredits
+        return _Charge(store_id, cause)
+
+    async def _give_back(self, charge: _Charge, *, now: datetime) -> None:
+        """The model was not asked."""
+        async with self._services.database.write() as session:
+            await release_charge(session, charge.store_id, charge.cause, now=now)
+
+    async def _hold_for_credits(self, ask: StageRef, *, now: datetime) -> StageResult:
+        async with self._services.database.write() as session:
+            facts = await locked_facts(session, ask.enrollment_id)
+            notice = await exit_notice(session, facts, now=now)
+            if notice is not None:
+                return StageResult(step=StageStep.EXIT, exit=notice)
+            key = credits_key(required_id(facts.store.id))
+            return hold_stage(session, facts, Hold(HoldReason.NO_CREDITS), key, now=now)
+
+    async def _record(
+        self, ask: StageRef, result: WritingResult, outcome: str, charge: _Charge | None, *, now: datetime
+    ) -> None:
         """Each call is written down by itself: what was paid for is known also if this activity dies."""
         async with self._services.database.write() as session:
             facts = await enrollment_facts(session, ask.enrollment_id)
@@ -108,6 +178,8 @@ class ComposeActivities:
                 tokens=tokens,
                 outcome=outcome,
             )
+            if charge is not None:
+                await settle_charge(session, charge.store_id, charge.cause, now=now)
 
 
 def _give_up(error: ProviderError) -> str:

@@ -1,4 +1,4 @@
-"""A store's upkeep: orders that no webhook told, consents for the shop, erasures, lost watches, old records.
+"""A store's upkeep: orders that no webhook told, consents for the shop, erasures, mails, lost watches, old records.
 
 One activity does a page of each, on the shop's own queue; whatever is left is asked for again at once. Everything is
 written in the same way as if a webhook had brought it, so reading an order twice changes nothing.
@@ -12,14 +12,21 @@ import structlog
 from temporalio import activity
 
 from activities.errors import is_closed_door, to_application_error
+from activities.going_live import ensure_audiences
+from activities.heartbeats import with_signs_of_life
+from activities.mails import send_mails
 from activities.services import Services, started_at
 from activities.shop_orders import order_piece
 from activities.watch import ensure_watches
 from models.orchestration import UpkeepReport, UpkeepRound
 from providers.errors import NotSent, ProviderError, Rejected, Throttled
 from providers.shopify.records import OrderUpdate
+from storage.credits import left_behind, put_right
 from storage.ingest_shopify import apply_piece
+from storage.mails import next_mail_at
 from storage.privacy import fulfil_page
+from storage.recipient_windows import forget_old
+from storage.stop_loss import check_store_losses
 from storage.stores import StoreParts, required_id, store_parts, suppression_key
 from storage.upkeep import (
     DueConsent,
@@ -46,22 +53,35 @@ class UpkeepActivities:
         self._services = services
 
     @activity.defn
+    @with_signs_of_life
     async def keep_up(self, ask: UpkeepRound) -> UpkeepReport:
         """One round, page by page."""
         now = started_at()
         async with self._services.database.read() as session:
             parts = await store_parts(session, ask.store_id)
         more_to_erase = await self._erase(parts, now=now)
+        if parts.store.credits is not None:
+            await self._put_charges_right(parts.id, now=now)
         consents, more = await self._tell_consents(parts, now=now)
+        await ensure_audiences(self._services, parts.id)
+        async with self._services.database.write() as session:
+            await check_store_losses(session, parts.id, now=now)
+        more_mails = await send_mails(self._services, parts, now=now)
         orders = pruned = 0
         if ask.full:
             await ensure_watches(self._services, parts.id)
             orders = await self._reconcile(parts, now=now)
             pruned = await self._prune(now=now)
+            async with self._services.database.write() as session:
+                await forget_old(session, parts.number, now=now)
         async with self._services.database.read() as session:
-            next_at = await next_consent_at(session, parts.id)
+            moments = [await next_consent_at(session, parts.id), await next_mail_at(session, parts.id)]
         return UpkeepReport(
-            orders=orders, consents=consents, pruned=pruned, more=more or more_to_erase, next_at=next_at
+            orders=orders,
+            consents=consents,
+            pruned=pruned,
+            more=more or more_to_erase or more_mails,
+            next_at=min((one for one in moments if one is not None), default=None),
         )
 
     async def _erase(self, parts: StoreParts, *, now: datetime) -> bool:
@@ -69,6 +89,14 @@ class UpkeepActivities:
         key = suppression_key(parts.store, self._services.cipher)
         async with self._services.database.write() as session:
             return await fulfil_page(session, parts.id, suppression_key=key, now=now)
+
+    async def _put_charges_right(self, store_id: int, *, now: datetime) -> None:
+        """Settle or release credits that a crash or a late status has left reserved, each by itself."""
+        async with self._services.database.read() as session:
+            lines = await left_behind(session, store_id, now=now)
+        for line_id in lines:
+            async with self._services.database.write() as session:
+                await put_right(session, line_id, now=now)
 
     async def _reconcile(self, parts: StoreParts, *, now: datetime) -> int:
         """Read every order that changed since the cursor; a shop that cannot be read now is read the next time."""

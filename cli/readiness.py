@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from models.enums import SENDABLE_TEMPLATE_STATUSES
 from models.journey import FixedCoupon, JourneyDefinition, WinBack
-from models.tables import Shop, Template
+from models.tables import Shop, Store, Template
+from policies.template_readiness import Needed, Readiness, not_ready
 
 if TYPE_CHECKING:
     from providers.shopify.client import ShopifyClient
@@ -24,8 +25,20 @@ _WALL: Final = (
 )
 
 
-def template_problems(definition: JourneyDefinition, mirror: Sequence[Template]) -> list[str]:
-    """Why templates of the journey cannot be sent, as the mirror has them."""
+def template_waits(definition: JourneyDefinition, mirror: Sequence[Template]) -> list[Needed]:
+    """The journey's templates that cannot be sent yet and may be one day: a launch waits for them."""
+    statuses = {(one.name, one.language): one.status for one in mirror}
+    return [one for one in not_ready(definition.templates(), statuses) if one.readiness is Readiness.WAITS]
+
+
+def template_problems(
+    definition: JourneyDefinition, mirror: Sequence[Template], *, may_wait: bool = False
+) -> list[str]:
+    """Why templates of the journey cannot be sent, as the mirror has them.
+
+    With `may_wait` one that may be approved yet is no problem.
+    """
+    waits = {(one.name, one.language) for one in template_waits(definition, mirror)} if may_wait else set()
     known = {(one.name, one.language): one for one in mirror}
     problems = []
     for wanted in definition.templates():
@@ -35,7 +48,7 @@ def template_problems(definition: JourneyDefinition, mirror: Sequence[Template])
             others = sorted(language for name, language in known if name == wanted.name)
             there = f"; it exists in {', '.join(others)}" if others else ""
             problems.append(f"{named} does not exist at WhatsApp{there}")
-        elif found.status not in SENDABLE_TEMPLATE_STATUSES:
+        elif found.status not in SENDABLE_TEMPLATE_STATUSES and (wanted.name, wanted.language) not in waits:
             problems.append(f"{named} is not approved: its status is {found.status.value}")
         elif set(found.variables) != set(wanted.variables):
             has, fills = _listed(found.variables), _listed(wanted.variables)
@@ -88,3 +101,18 @@ def model_warning(definition: JourneyDefinition, *, has_model: bool) -> str | No
 
 def _listed(names: Sequence[str] | dict[str, str]) -> str:
     return ", ".join(sorted(names)) or "none"
+
+
+def credit_warning(store: Store, definition: JourneyDefinition, entrants: int) -> str | None:
+    """That the store's credits do not reach for so many entrants, if they do not."""
+    if store.credits is None:
+        return None
+    messages = entrants * len(definition.stages)
+    written = entrants * sum(stage.message.ai is not None for stage in definition.stages)
+    wanted = messages * store.message_credits + written * store.generation_credits
+    if wanted <= store.credits:
+        return None
+    return (
+        f"the store has {store.credits} credits, and up to {wanted} are needed for {messages} messages; when they run "
+        "out, messages wait (`credits add` pays in)"
+    )

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlmodel import select
+from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables import ChatMessage, Conversation, ModelCall, Send
@@ -32,6 +32,11 @@ def record_model_call(
             outcome=outcome,
         )
     )
+
+
+async def count_model_calls(session: AsyncSession, send_id: int) -> int:
+    """How often the model was asked for this message."""
+    return (await session.exec(select(func.count()).where(ModelCall.send_id == send_id))).one()
 
 
 async def conversation_tail(session: AsyncSession, customer_id: int, *, limit: int) -> list[ChatMessage]:
