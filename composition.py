@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from observability import route_temporal_logs
-from settings import Settings
+from settings import PREFIX, Settings, SettingsError
 from storage.engine import Database
 from storage.schema import ensure_current
 from storage.secrets import Cipher, SecretKeyError, new_key
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from activities.services import Services
+    from providers.mail import MailServer
     from providers.shopify.client import ShopifyClient
     from providers.whatsapp.client import WhatsAppClient
 
@@ -159,11 +160,34 @@ async def providers_from(settings: Settings) -> AsyncIterator[Providers]:
     from providers.shopify.client import ShopifyClient  # noqa: PLC0415 - as above
     from providers.whatsapp.client import WhatsAppClient  # noqa: PLC0415 - as above
 
-    async with httpx.AsyncClient() as http:
+    # One client for all shops and numbers, so no common limit, which the requests to a shop that hangs would use up.
+    # How many there are at most is up to the slots of the workers, of which each queue has its own.
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100)) as http:
         yield Providers(
-            whatsapp=WhatsAppClient(http, base_url=settings.whatsapp_base_url, version=settings.whatsapp_version),
+            whatsapp=WhatsAppClient(
+                http,
+                base_url=settings.whatsapp_base_url,
+                version=settings.whatsapp_version,
+                asks_health_status=settings.whatsapp_health_status,
+            ),
             shopify=ShopifyClient(http, version=settings.shopify_version),
         )
+
+
+def mail_server(settings: Settings) -> "MailServer | None":
+    """Where mails to stores' own people are handed in; None without a server.
+
+    Raises:
+        SettingsError: the server's URL cannot be used.
+    """
+    if settings.smtp_url is None or settings.mail_from is None:
+        return None
+    from providers.mail import MailAddressError, MailServer  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        return MailServer.from_url(settings.smtp_url.get_secret_value(), settings.mail_from)
+    except MailAddressError as error:
+        raise SettingsError(f"{PREFIX}SMTP_URL: {error}") from None
 
 
 @contextlib.asynccontextmanager
@@ -174,11 +198,12 @@ async def services_from(
     import httpx2  # noqa: PLC0415 - see the module's docstring
 
     from activities.services import Services  # noqa: PLC0415 - as above
-    from providers.llm.client import LlmClient  # noqa: PLC0415 - as above
 
     async with providers_from(settings) as providers, httpx2.AsyncClient() as llm_http:
         llm = None
         if settings.llm_api_key is not None and settings.llm_model is not None:
+            from providers.llm.client import LlmClient  # noqa: PLC0415 - as above
+
             llm = LlmClient(
                 llm_http, base_url=settings.llm_base_url, api_key=settings.llm_api_key, model=settings.llm_model
             )
@@ -189,5 +214,7 @@ async def services_from(
             shopify=providers.shopify,
             temporal=client,
             llm=llm,
+            mail=mail_server(settings),
+            unknown_wait=timedelta(seconds=settings.unknown_wait),
             raw_retention=timedelta(days=settings.raw_retention_days),
         )

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
         secret_keys: Fernet keys; the first encrypts, all decrypt. Empty only with an embedded database.
         whatsapp_base_url: the Graph API without a version.
         whatsapp_version: Graph API version, `v26.0`.
+        whatsapp_health_status: whether a number is also asked for its `health_status`, of which we know from others'
+            words alone: with it a payment that was made is noticed without a message.
         shopify_version: Admin API version, `2026-10`.
         llm_base_url: an OpenAI-compatible server, with `/v1`.
         llm_api_key: its key; without one, journeys cannot use `ai:`.
@@ -55,6 +57,10 @@ class Settings(BaseSettings):
         gateway_host: address that the gateway binds.
         gateway_port: port that the gateway binds; 0 takes any free one.
         public_url: the gateway's address as Shopify reaches it; `store check` registers webhooks there.
+        unknown_wait: how long a message of which nobody knows whether it went waits for a status before it is parked,
+            in seconds.
+        smtp_url: the mail server that takes mails to stores' own people; may hold a password. Without one, none go.
+        mail_from: whom those mails are from; required beside a server.
         raw_retention_days: how long webhooks are kept as they came in.
         metrics_token: with it `/metrics` is for its bearers; without it for private addresses.
         metrics_address: host and port on which a worker shows the Temporal SDK's figures; none if not set.
@@ -70,6 +76,7 @@ class Settings(BaseSettings):
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     whatsapp_base_url: str = "https://graph.facebook.com"
     whatsapp_version: str = Field(default="v26.0", pattern=r"^v\d{1,3}\.\d$")
+    whatsapp_health_status: bool = False
     shopify_version: str = Field(default="2026-10", pattern=r"^\d{4}-(01|04|07|10)$")
     llm_base_url: str = "https://api.openai.com/v1"
     llm_api_key: SecretStr | None = None
@@ -77,6 +84,9 @@ class Settings(BaseSettings):
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str | None = None
+    unknown_wait: int = Field(default=600, ge=1, le=86_400)
+    smtp_url: SecretStr | None = None
+    mail_from: str | None = Field(default=None, pattern=r"^[^\s@<>,]+@[^\s@<>,]+$")
     raw_retention_days: int = Field(default=30, ge=1, le=3650)
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     metrics_address: str | None = Field(default=None, pattern=r"^[\w.-]+:\d{1,5}$")
@@ -117,6 +127,14 @@ class Settings(BaseSettings):
             raise ValueError("must start with https:// (or http:// for a server of your own)")
         return url.rstrip("/")
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+        schemes = ("smtp://", "smtp+starttls://", "smtps://")
+        if url is not None and not url.get_secret_value().startswith(schemes):
+            raise ValueError(f"must start with {', '.join(schemes)}")
+        return url
+
     @field_validator("public_url")
     @classmethod
     def _a_public_url(cls, url: str | None) -> str | None:
@@ -136,6 +154,8 @@ class Settings(BaseSettings):
                 f"{PREFIX}SECRET_KEYS: required with a database of your own, where stores' credentials are encrypted; "
                 f"{_MAKE_A_KEY}"
             )
+        if self.smtp_url is not None and self.mail_from is None:
+            raise ValueError(f"{PREFIX}MAIL_FROM: required beside {PREFIX}SMTP_URL: name the sender of the mails")
         if self.llm_api_key is not None and self.llm_model is None:
             raise ValueError(f"{PREFIX}LLM_MODEL: required beside {PREFIX}LLM_API_KEY: name the model to write with")
         return self

@@ -28,10 +28,13 @@ from storage.customers import upsert_people
 from storage.entry import Considered, Entry, considered, count_entered, enroll
 from storage.journeys import journey_of, version_definition
 from storage.launches import CONTROL, CONTROL_DUE, ELIGIBLE, ENTERED, PACED, Decision
+from storage.lookup import ever_entered
 from storage.stores import StoreParts, holdout_salt, required_id, store_parts, suppression_key
+from storage.wakes import wake_upkeep
 
 _JUDGED_AT_ONCE = 500
 _ENROLLED_AT_ONCE = 100
+_ONLY_NEW = "only customers who were never in this journey (--only-new)"
 
 
 class _Scene:
@@ -52,8 +55,8 @@ class _Scene:
 
     @property
     def wanted(self) -> bool:
-        """Whether the launch goes on: nobody has declined it or stopped its journey."""
-        return self.launch.state is not LaunchState.FAILED
+        """Whether the launch goes on: nobody has declined it or stopped its journey, and it need not wait."""
+        return self.launch.state not in (LaunchState.FAILED, LaunchState.WAITING)
 
     @property
     def win_back(self) -> WinBack:
@@ -105,9 +108,13 @@ class Selection:
         self._services = services
 
     async def phase(self, launch_id: int) -> LaunchState:
-        """How far the launch has come."""
-        async with self._services.database.read() as session:
-            return (await launches.get_launch(session, launch_id)).state
+        """How far the launch has come. One that waited for its journey begins now, with the shop as it is now."""
+        async with self._services.database.write() as session:
+            launch = await launches.get_launch(session, launch_id)
+            journey = await journey_of(session, launch.journey_id, lock=True)
+            if launch.state is LaunchState.WAITING and journey.state is JourneyState.ACTIVE:
+                launch.state, launch.considered = LaunchState.SELECTING, 0
+            return launch.state
 
     async def select_page(self, launch_id: int, cursor: str | None, *, now: datetime) -> tuple[int, str | None]:
         """Consider one page of the shop's lapsed customers.
@@ -174,6 +181,8 @@ class Selection:
             scene = await self._scene(session, launch_id)
             if not scene.wanted:
                 return
+            if scene.launch.only_new:
+                await self._leave_out_earlier(session, scene, now=now)
             passed = await launches.qualified(session, launch_id)
             limit = scene.launch.entrant_limit
             kept = passed if limit is None else passed[:limit]
@@ -194,6 +203,19 @@ class Selection:
             given = {one.customer_id: day for one, day in zip(queue, days, strict=True)}
             await launches.give_days(session, launch_id, given)
 
+    async def _leave_out_earlier(self, session: AsyncSession, scene: _Scene, *, now: datetime) -> None:
+        """`--only-new`: whoever was ever in the journey does not enter again."""
+        due = [
+            one
+            for outcome in (ELIGIBLE, CONTROL_DUE)
+            for one in await launches.decided_as(session, scene.launch_id, outcome)
+        ]
+        earlier = await ever_entered(session, scene.launch.journey_id, due)
+        decisions = [
+            Decision(one, LeftOut.RE_ENTRY.value, "was in this journey before", _ONLY_NEW) for one in sorted(earlier)
+        ]
+        await launches.record_decisions(session, scene.launch, decisions, now=now)
+
     async def begin(self, launch_id: int) -> bool:
         """Let the launch enroll from now on, unless it was declined or stopped.
 
@@ -202,7 +224,7 @@ class Selection:
         """
         async with self._services.database.write() as session:
             launch = await launches.get_launch(session, launch_id)
-            if launch.state is LaunchState.FAILED:
+            if launch.state in (LaunchState.FAILED, LaunchState.WAITING):
                 return False
             launch.state = LaunchState.STARTING
             return True
@@ -234,12 +256,19 @@ class Selection:
             return await launches.count_pending(session, launch_id)
 
     async def finish(self, launch_id: int, *, now: datetime) -> None:
-        """Write down that everybody considered has an outcome."""
+        """Write down that everybody considered has an outcome, or that the launch waits for the end of a pause."""
         async with self._services.database.write() as session:
-            launch = await launches.get_launch(session, launch_id)
-            if launch.state is not LaunchState.FAILED:
-                launch.state = LaunchState.DONE
-                launch.finished_at = now
+            scene = await self._scene(session, launch_id, lock=True)
+            if not scene.wanted:
+                return
+            if await launches.count_pending(session, launch_id):
+                # Paused while it enrolled. Resumed by now, nobody else would go on with it.
+                scene.launch.state = LaunchState.WAITING
+                if scene.journey.state is JourneyState.ACTIVE:
+                    wake_upkeep(session, scene.parts.id, now=now)
+                return
+            scene.launch.state = LaunchState.DONE
+            scene.launch.finished_at = now
 
     async def enter_paced(self, journey_id: int, *, now: datetime) -> int:
         """Enroll the next page of those whose day has come, after asking the shop and the rules again.
@@ -249,7 +278,7 @@ class Selection:
         """
         async with self._services.database.read() as session:
             waiting = await self._due(session, journey_id, now=now)
-            if not waiting:
+            if not waiting or (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
                 return 0
             scene = await self._scene(session, waiting[0].launch_id)
             people = await considered(
@@ -273,13 +302,18 @@ class Selection:
                 by_launch.setdefault(one.launch_id, []).append(one.customer_id)
             for launch_id, customer_ids in by_launch.items():
                 await self._enter_all(session, launch_id, customer_ids, now=now)
+            if (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
+                return 0
             return len(await self._due(session, journey_id, now=now))
 
     async def next_day(self, journey_id: int, *, now: datetime) -> datetime | None:
-        """When the earliest paced customers enter: the first open moment of their day; None if nobody waits."""
+        """When the earliest paced customers enter: the first open moment of their day; None if nobody waits.
+
+        During a pause nobody is waited for: whoever resumes the journey starts its AudienceWorkflow again.
+        """
         async with self._services.database.read() as session:
             day = await launches.next_paced_day(session, journey_id)
-            if day is None:
+            if day is None or (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
                 return None
             waiting = await launches.paced_until(session, journey_id, day, limit=1)
             scene = await self._scene(session, waiting[0].launch_id)

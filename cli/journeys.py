@@ -34,6 +34,14 @@ async def _journeys(run: Run) -> int:
         ["journey", "state", "priority#", "version#", "running#", "control#", "paced#", "ended#", "how it ended"],
         [_row(line) for line in lines],
     )
+    rows = [
+        [line.name, str(one.version), "watch" if one.stage is None else str(one.stage), str(one.customers)]
+        for line in lines
+        for one in line.running
+    ]
+    if rows:
+        run.output.line()
+        run.output.table(["running", "version#", "next message", "customers#"], rows)
     return DONE
 
 

@@ -6,7 +6,7 @@ leaves one row that says so, and nobody enrolled.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, assert_never
 
@@ -21,29 +21,26 @@ from activities.services import Services
 from cli.documents import LaunchDocument
 from cli.failures import DONE, INTERRUPTED, Failure
 from cli.launch_checks import check_name, ready
+from cli.launch_pending import launch_pending
 from cli.launch_watch import launch_watched
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
 from cli.preview import Preview, audience_of, read_preview, show_preview, told
+from cli.readiness import credit_warning
 from cli.run import Run, execute, require_terminal
 from cli.temporal import ensure_store_watches, start_audience
 from cli.validate import JourneyFile, describe, read_definition
-from models.enums import JourneyState, LaunchState, LeftOut
+from models.enums import LaunchState
 from models.journey import WinBack
 from models.tables import Launch
+from storage.going_live import activate, drop_waiting_launches
 from storage.journeys import journey_of, publish
 from storage.launches import (
-    CONTROL_DUE,
-    ELIGIBLE,
     PENDING,
-    Decision,
-    decided_as,
     get_launch,
     give_up,
     open_launch,
     outcomes,
-    record_decisions,
 )
-from storage.lookup import ever_entered
 from storage.stores import StoreParts, required_id
 from workflows.ids import audience_workflow_id
 
@@ -57,7 +54,6 @@ _QUIET = (
 _TRIES = 6
 _FIRST_PAUSE = timedelta(seconds=1)
 _NEW = "Leave out who was ever in this journey; of a follow-up or cart journey what was quiet before now."
-_ONLY_NEW = "only customers who were never in this journey (--only-new)"
 
 
 def register(app: typer.Typer) -> None:
@@ -93,11 +89,17 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
         async with run.services(database) as services:
             if not isinstance(definition, WinBack):
                 return await launch_watched(run, services, parts, definition, limit, only_new=only_new, yes=yes)
-            parts, warnings = await ready(run, services, parts, definition)
-            launch_id, version = await _open(run, services, parts, definition, limit)
+            parts, warnings, waiting = await ready(run, services, parts, definition)
+            if waiting:
+                return await launch_pending(
+                    run, services, parts, definition, waiting, warnings, limit=limit, only_new=only_new, yes=yes
+                )
+            launch_id, version = await _open(run, services, parts, definition, limit, only_new=only_new)
             try:
-                await _select(run, services, launch_id, only_new=only_new)
+                await _select(run, services, launch_id)
                 preview = await read_preview(run, services, launch_id)
+                short = credit_warning(parts.store, definition, preview.entrants)
+                warnings += [short] if short is not None else []
                 describe(run, definition)
                 show_preview(run, preview)
                 for warning in warnings:
@@ -106,7 +108,7 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
                     run.output.line("Nobody is to be enrolled.")
                 elif not yes and not run.confirm(f"Start this journey for {preview.wanted} customers?"):
                     raise Failure("declined; nobody was enrolled")  # noqa: TRY301 - one place gives the launch up
-                await _hand_over(services, parts, launch_id)
+                await _hand_over(services, parts, launch_id, now=run.clock())
             except BaseException as error:
                 await _give_up(run, services, launch_id, error)
                 raise
@@ -123,7 +125,7 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
 
 
 async def _open(
-    run: Run, services: Services, parts: StoreParts, definition: WinBack, limit: int | None
+    run: Run, services: Services, parts: StoreParts, definition: WinBack, limit: int | None, *, only_new: bool
 ) -> tuple[int, int]:
     now = run.clock()
     async with services.database.write() as session:
@@ -135,12 +137,13 @@ async def _open(
             journey_id=required_id(journey.id),
             version_id=required_id(version.id),
             limit=limit,
+            only_new=only_new,
             now=now,
         )
         return required_id(opened.id), version.number
 
 
-async def _select(run: Run, services: Services, launch_id: int, *, only_new: bool) -> None:
+async def _select(run: Run, services: Services, launch_id: int) -> None:
     selection = Selection(services)
     with _progress(run) as progress:
         reading = progress.add_task("reading the shop", total=None)
@@ -157,8 +160,6 @@ async def _select(run: Run, services: Services, launch_id: int, *, only_new: boo
         while left := await selection.judge_page(launch_id, now=run.clock()):
             progress.update(deciding, completed=considered - left)
         progress.update(deciding, completed=considered)
-    if only_new:
-        await _leave_out_earlier(run, services, launch_id)
     await selection.rank(launch_id, now=run.clock())
 
 
@@ -176,21 +177,10 @@ async def _patiently(run: Run, selection: Selection, launch_id: int, cursor: str
     raise AssertionError("the last try returns or raises")  # pragma: no cover
 
 
-async def _leave_out_earlier(run: Run, services: Services, launch_id: int) -> None:
-    async with services.database.write() as session:
-        launched = await get_launch(session, launch_id)
-        due = [one for outcome in (ELIGIBLE, CONTROL_DUE) for one in await decided_as(session, launch_id, outcome)]
-        earlier = await ever_entered(session, launched.journey_id, due)
-        decisions = [
-            Decision(one, LeftOut.RE_ENTRY.value, "was in this journey before", _ONLY_NEW) for one in sorted(earlier)
-        ]
-        await record_decisions(session, launched, decisions, now=run.clock())
-
-
 # --- the start -------------------------------------------------------------------------------------------------------
 
 
-async def _hand_over(services: Services, parts: StoreParts, launch_id: int) -> None:
+async def _hand_over(services: Services, parts: StoreParts, launch_id: int, *, now: datetime) -> None:
     """Let the launch enroll, and tell Temporal; from here on it ends without us."""
     if not await Selection(services).begin(launch_id):
         raise Failure("the journey was stopped while its audience was being selected")
@@ -198,8 +188,8 @@ async def _hand_over(services: Services, parts: StoreParts, launch_id: int) -> N
         launched = await get_launch(session, launch_id)
         journey = await journey_of(session, launched.journey_id)
         before = (journey.state, journey.state_reason)
-        if journey.state is not JourneyState.PAUSED:
-            journey.state, journey.state_reason = JourneyState.ACTIVE, None
+        activate(journey, now=now)
+        await drop_waiting_launches(session, launched.journey_id, now=now)
     try:
         await ensure_store_watches(services.temporal, parts)
         await start_audience(services.temporal, parts, launched.journey_id, launch_id)
@@ -247,7 +237,7 @@ async def _wait(run: Run, services: Services, parts: StoreParts, launch_id: int)
 
 def _is_over(launched: Launch) -> bool:
     match launched.state:
-        case LaunchState.DONE:
+        case LaunchState.DONE | LaunchState.WAITING:
             return True
         case LaunchState.FAILED:
             raise Failure(f"the launch was given up: {launched.error or 'no reason on record'}")
@@ -289,8 +279,12 @@ async def _report(
             messages_by_day=preview.messages_by_day,
             warnings=warnings,
             watch=None,
+            state=journey.state,
+            waits_for=[],
         )
     )
+    if launched.state is LaunchState.WAITING:
+        run.output.note("the journey is paused: whoever qualifies enters when it is resumed")
     run.output.line(told(journey.name, version, audience), style="bold")
     return DONE
 

@@ -16,7 +16,8 @@ from activities.services import Services
 from activities.watching import WatchScene
 from cli.documents import LaunchDocument, WatchView
 from cli.failures import DONE, INTERRUPTED, USAGE, Failure
-from cli.launch_checks import check_name, ready
+from cli.launch_checks import check_column, check_name, ready
+from cli.launch_pending import launch_pending
 from cli.preview import Preview, audience_of, messages_by_day, show_preview, told
 from cli.run import Run
 from cli.temporal import ensure_store_watches, start_watch
@@ -28,11 +29,12 @@ from policies.calendar import local_date
 from policies.pacing import assign_days
 from policies.schedule import sending_hours
 from policies.watching import spacing
+from storage.going_live import activate
 from storage.journeys import UnknownJourneyError, find_journey, publish
 from storage.launches import CONTROL, ENTERED, PACED
 from storage.stores import StoreParts, required_id
 from storage.watch_queue import Waiting, count_quiet, due_page, launchable, scope_if_launched, scope_of
-from storage.watches import OWNS_A_COLUMN, open_watch, watches_of
+from storage.watches import open_watch
 
 _ASKED_AT_ONCE = 500
 _LOOK_EVERY_S = 0.2
@@ -60,9 +62,13 @@ async def launch_watched(
     """
     if limit is not None:
         raise Failure("--limit is for a win_back; a follow-up or cart journey has sending.max_per_day", code=USAGE)
-    parts, warnings = await ready(run, services, parts, definition)
+    parts, warnings, waits = await ready(run, services, parts, definition)
     now = run.clock()
     since = now if only_new else None
+    if waits:
+        return await launch_pending(
+            run, services, parts, definition, waits, warnings, limit=None, only_new=only_new, yes=yes
+        )
     preview, waiting, not_yet_due = await _preview(services, parts, definition, since=since, now=now)
     describe(run, definition)
     show_preview(run, preview)
@@ -76,7 +82,8 @@ async def launch_watched(
     except asyncio.CancelledError:
         raise Failure("interrupted: the watch goes on by itself; `journeys` shows how far", code=INTERRUPTED) from None
     async with services.database.read() as session:
-        if (await session.get_one(Journey, journey_id)).state is JourneyState.PAUSED:
+        state = (await session.get_one(Journey, journey_id)).state
+        if state is JourneyState.PAUSED:
             run.output.note("the journey is paused: nobody enters before `resume`")
         audience = audience_of(await _account(session, journey_id, definition, waiting))
     run.output.document(
@@ -90,6 +97,8 @@ async def launch_watched(
             messages_by_day=preview.messages_by_day,
             warnings=warnings,
             watch=WatchView(since=since, not_yet_due=not_yet_due),
+            state=state,
+            waits_for=[],
         )
     )
     run.output.line(f"{told(definition.name, version, audience)}; it watches from now on", style="bold")
@@ -118,7 +127,7 @@ async def _preview(
         journey = await _known(session, parts.id, definition)
         if journey is not None:
             check_name(journey, definition)
-        await _check_column(session, parts.id, definition)
+        await check_column(session, parts.id, definition)
         shown = journey or Journey(
             store_id=parts.id,
             name=definition.name,
@@ -188,22 +197,6 @@ async def _known(session: AsyncSession, store_id: int, definition: FollowUp | Ab
         return None
 
 
-async def _check_column(session: AsyncSession, store_id: int, definition: FollowUp | AbandonedCart) -> None:
-    """See that the column has no other follow-up.
-
-    Raises:
-        Failure: it has one.
-    """
-    if not isinstance(definition, FollowUp):
-        return
-    column = definition.conversations.column
-    for watch in await watches_of(session, store_id, OWNS_A_COLUMN):
-        other = watch.definition
-        if isinstance(other, FollowUp) and other.name != definition.name and other.conversations.column == column:
-            of = f"the column {column!r}" if column is not None else "conversations of every column"
-            raise Failure(f"{of} already has the follow-up {other.name}; stop that one first, or name another column")
-
-
 async def _begin(
     services: Services,
     parts: StoreParts,
@@ -217,12 +210,11 @@ async def _begin(
         # Two launches at once must not both find the column free. A key share stays free for those who write rows of
         # the store: a webhook that holds the watches' rows would wait for us, and we for it.
         await session.exec(select(Store.id).where(col(Store.id) == parts.id).with_for_update(key_share=True))
-        await _check_column(session, parts.id, definition)
+        await check_column(session, parts.id, definition)
         journey, version = await publish(session, parts.id, definition, now=now)
         check_name(journey, definition)
         before = (journey.state, journey.state_reason)
-        if journey.state is not JourneyState.PAUSED:
-            journey.state, journey.state_reason = JourneyState.ACTIVE, None
+        activate(journey, now=now)
         await open_watch(session, journey, since=since, now=now)
         journey_id = required_id(journey.id)
     try:

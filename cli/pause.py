@@ -9,8 +9,9 @@ from cli.failures import DONE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.run import Run, execute
 from models.tables import Journey
-from storage.pausing import NotPausableError, pause, resume
+from storage.pausing import Missed, NotPausableError, pause, resume
 
+_MISSED = "What came due during the pause: send it now, or skip it and go on with the next message."
 Name = Annotated[str, typer.Argument(metavar="JOURNEY", help="The journey's name.")]
 
 
@@ -33,10 +34,15 @@ def pause_journey(
 
 
 def resume_journey(
-    journey: Name, *, as_json: JsonFlag = False, store: StoreName = None, debug: DebugFlag = False
+    journey: Name,
+    *,
+    missed: Annotated[Missed, typer.Option("--missed", help=_MISSED)] = Missed.SEND,
+    as_json: JsonFlag = False,
+    store: StoreName = None,
+    debug: DebugFlag = False,
 ) -> int:
     """Let a paused journey send again; whoever was due goes on within the sending hours."""
-    return execute(lambda run: _resume(run, journey), as_json=as_json, store=store, debug=debug)
+    return execute(lambda run: _resume(run, journey, missed), as_json=as_json, store=store, debug=debug)
 
 
 async def _pause(run: Run, name: str, reason: str | None) -> int:
@@ -44,7 +50,7 @@ async def _pause(run: Run, name: str, reason: str | None) -> int:
         parts = await run.store(database)
         async with database.write() as session:
             try:
-                journey, changed = await pause(session, parts.id, name, reason=reason)
+                journey, changed = await pause(session, parts.id, name, reason=reason, now=run.clock())
             except NotPausableError as error:
                 raise Failure(str(error)) from None
     # Nobody has to hear of it: the claim of the next message finds the journey paused.
@@ -52,12 +58,12 @@ async def _pause(run: Run, name: str, reason: str | None) -> int:
     return DONE
 
 
-async def _resume(run: Run, name: str) -> int:
+async def _resume(run: Run, name: str, missed: Missed) -> int:
     async with run.database() as database:
         parts = await run.store(database)
         async with database.write() as session:
             try:
-                journey, changed = await resume(session, parts.id, name, now=run.clock())
+                journey, changed = await resume(session, parts.id, name, now=run.clock(), missed=missed)
             except NotPausableError as error:
                 raise Failure(str(error)) from None
         delivered = True

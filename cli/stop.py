@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from cli.failures import DONE, NOT_FOUND, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
@@ -52,7 +53,7 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
             phone = None
             if not yes and not run.confirm(f"End {name} for the {running} customers who are in it?"):
                 raise Failure("declined; nothing was changed")
-            told, unpaced = await stop_everybody(database, required_id(journey.id), reason=_REASON, clock=run.clock)
+            told, unpaced = await _stop_all(run, database, required_id(journey.id), running)
         from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
 
         delivered = await deliver(database, run.clock)
@@ -73,6 +74,22 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
             "Temporal cannot be reached: no more messages are sent, and the gateway tells the workflows later"
         )
     return DONE
+
+
+async def _stop_all(run: Run, database: Database, journey_id: int, running: int) -> tuple[int, int]:
+    """Cut off at any moment, the journey is stopped already, and the next run tells those who are left."""
+    notes = run.output.notes
+    with Progress(
+        TextColumn("telling"), BarColumn(), MofNCompleteColumn(), console=notes, disable=not notes.is_terminal
+    ) as progress:
+        task = progress.add_task("telling", total=running)
+        return await stop_everybody(
+            database,
+            journey_id,
+            reason=_REASON,
+            clock=run.clock,
+            on_page=lambda count: progress.advance(task, count),
+        )
 
 
 async def _stop_one(

@@ -123,7 +123,7 @@ def set_waiting(enrollment: Enrollment, *, stage: int, due_at: datetime, stages:
         return
     enrollment.state = EnrollmentState.WATCHING if stage >= stages else EnrollmentState.WAITING
     enrollment.stage = stage
-    enrollment.due_at = due_at
+    enrollment.due_at = enrollment.stage_due_at = due_at
     enrollment.hold_reason = None
     enrollment.hold_key = None
 

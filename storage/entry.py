@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import ConsentState, EnrollmentState, EventKind, ExitReason, SendState
+from models.enums import ConsentState, EnrollmentState, EventKind, ExitReason
 from models.journey import JourneyDefinition
 from models.money import Money
 from models.tables import (
@@ -26,9 +26,12 @@ from models.tables import (
 from policies.eligibility import Candidate
 from policies.phones import suppression_hash
 from policies.schedule import Whereabouts, due_after, horizon, zone_at
+from storage.campaigns import latest_campaigns
 from storage.customers import suppressed
 from storage.enrollments import close_enrollment, open_enrollment
 from storage.events import last_event_id, record_event
+from storage.reachability import unreachable_with
+from storage.sends import POSSIBLY_SENT
 from storage.stores import required_id
 from storage.subjects import NO_SUBJECT, Subject
 
@@ -82,13 +85,14 @@ async def considered(
     listed = await suppressed(session, customers[0].store_id, list(hashes.values()))
     marketing = await _latest(
         session,
-        select(Send.customer_id, func.max(Send.settled_at))
+        select(Send.customer_id, func.max(func.coalesce(Send.settled_at, SendAttempt.claimed_at)))
         # A free text went into a session that the customer had opened: it is a reply, and no marketing (DESIGN 5).
         .join(SendAttempt, and_(SendAttempt.send_id == Send.id, col(SendAttempt.number) == Send.attempt))
         .where(col(SendAttempt.used_template))
-        .where(col(Send.customer_id).in_(ids), Send.journey_id != journey_id, Send.state == SendState.ACCEPTED)
+        .where(col(Send.customer_id).in_(ids), Send.journey_id != journey_id, col(Send.state).in_(POSSIBLY_SENT))
         .group_by(col(Send.customer_id)),
     )
+    campaigns = await _latest(session, latest_campaigns(ids))
     orders = await _latest(
         session,
         select(Order.customer_id, func.max(Order.ordered_at))
@@ -122,10 +126,15 @@ async def considered(
                     opted_out=customer.opted_out_at is not None,
                     suppressed=_is_suppressed(customer, hashes, listed),
                     erased=customer.erased_at is not None,
+                    unreachable_code=unreachable_with(customer, now),
+                    unreachable_at=customer.unreachable_at,
                     last_order_at=customer.last_order_at,
                     last_order_total=_last_total(customer),
                     last_order_id=customer.last_order_external_id,
-                    last_marketing_at=marketing.get(customer_id),
+                    last_marketing_at=max(
+                        (at for at in (marketing.get(customer_id), campaigns.get(customer_id)) if at is not None),
+                        default=None,
+                    ),
                     last_any_order_at=max(ordered, default=None),
                     open_enrollment_priority=inside.priority if inside else None,
                     open_enrollment_journey=inside.journey if inside else None,
@@ -295,12 +304,13 @@ class Starting:
     store: str
     journey: str
     version: int
+    store_id: int
 
 
 async def starting(session: AsyncSession, journey_id: int, *, after: str, limit: int) -> list[Starting]:
     """Enrollments whose workflow has not reported yet, by id, beyond `after`."""
     rows = await session.exec(
-        select(col(Enrollment.id), col(Store.slug), col(Journey.name), col(JourneyVersion.number))
+        select(Enrollment, col(Store.slug), col(Journey.name), col(JourneyVersion.number))
         .join(Store, col(Store.id) == Enrollment.store_id)
         .join(Journey, col(Journey.id) == Enrollment.journey_id)
         .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
@@ -312,7 +322,7 @@ async def starting(session: AsyncSession, journey_id: int, *, after: str, limit:
         .order_by(col(Enrollment.id))
         .limit(limit)
     )
-    return [Starting(*row) for row in rows]
+    return [Starting(one.id, store, journey, version, one.store_id) for one, store, journey, version in rows]
 
 
 async def count_entered(session: AsyncSession, journey_id: int, start: datetime, end: datetime) -> int:

@@ -209,6 +209,13 @@ def _intent(enrollment_id: str, signal: str, payload: dict[str, object], *, now:
 def add_attempt_settled(session: AsyncSession, enrollment_id: str, attempt_id: str, *, now: datetime) -> None:
     """Tell a journey that waits for it that a status has settled its attempt."""
     notice = AttemptSettled(attempt_id=attempt_id)
+    payload = notice.model_dump(mode="json", exclude_defaults=True)
+    add_intent(session, enrollment_id, "attempt_settled", payload, now=now)
+
+
+def add_attempt_failed(session: AsyncSession, enrollment_id: str, attempt_id: str, *, now: datetime) -> None:
+    """Tell a journey that the last message, which Meta had taken, has failed: its stage may not be done."""
+    notice = AttemptSettled(attempt_id=attempt_id, failed=True)
     add_intent(session, enrollment_id, "attempt_settled", notice.model_dump(mode="json"), now=now)
 
 

@@ -110,6 +110,34 @@ async def latest_version(session: AsyncSession, journey_id: int) -> JourneyVersi
     ).first()
 
 
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """How many are at one place of one version; no stage is left for those whom only the watch keeps."""
+
+    version: int
+    stage: int | None
+    customers: int
+
+
+async def running_by_stage(session: AsyncSession, journey_id: int) -> list[StageCount]:
+    """Everybody with a workflow, by version and by the stage that comes next, counted from 1."""
+    rows = await session.exec(
+        select(JourneyVersion.number, Enrollment.state, Enrollment.stage, func.count())
+        .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
+        .where(
+            Enrollment.journey_id == journey_id,
+            col(Enrollment.state).not_in([EnrollmentState.CLOSED, EnrollmentState.CONTROL]),
+        )
+        .group_by(col(JourneyVersion.number), col(Enrollment.state), col(Enrollment.stage))
+    )
+    counts: dict[tuple[int, int | None], int] = {}
+    for number, state, stage, count in rows:
+        key = (number, None if EnrollmentState(state) is EnrollmentState.WATCHING else stage + 1)
+        counts[key] = counts.get(key, 0) + count
+    places = sorted(counts, key=lambda one: (one[0], one[1] is None, one[1] or 0))
+    return [StageCount(version, stage, counts[version, stage]) for version, stage in places]
+
+
 async def version_definition(session: AsyncSession, version_id: int) -> JourneyDefinition:
     """What one version says."""
     text = (await session.exec(select(JourneyVersion.definition).where(JourneyVersion.id == version_id))).one()

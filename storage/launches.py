@@ -58,15 +58,24 @@ async def get_launch(session: AsyncSession, launch_id: int) -> Launch:
 
 
 async def open_launch(
-    session: AsyncSession, *, store_id: int, journey_id: int, version_id: int, limit: int | None, now: datetime
+    session: AsyncSession,
+    *,
+    store_id: int,
+    journey_id: int,
+    version_id: int,
+    limit: int | None,
+    now: datetime,
+    only_new: bool = False,
+    state: LaunchState = LaunchState.SELECTING,
 ) -> Launch:
-    """Write down that a selection is wanted."""
+    """Write down that a selection is wanted, now or when the journey goes live."""
     launch = Launch(
         store_id=store_id,
         journey_id=journey_id,
         version_id=version_id,
         entrant_limit=limit,
-        state=LaunchState.SELECTING,
+        only_new=only_new,
+        state=state,
         requested_at=now,
     )
     session.add(launch)

@@ -224,11 +224,13 @@ async def paced_of(session: AsyncSession, customer_id: int) -> list[tuple[str, P
     return list(rows)
 
 
-async def active_journeys(session: AsyncSession, store_id: int) -> list[tuple[Journey, JourneyDefinition]]:
-    """The journeys that take entrants, each with what its newest version says."""
+async def active_journeys(
+    session: AsyncSession, store_id: int, states: Sequence[JourneyState] = (JourneyState.ACTIVE,)
+) -> list[tuple[Journey, JourneyDefinition]]:
+    """The journeys that take entrants, or are in other states, each with what its newest version says."""
     journeys = await session.exec(
         select(Journey)
-        .where(Journey.store_id == store_id, Journey.state == JourneyState.ACTIVE)
+        .where(Journey.store_id == store_id, col(Journey.state).in_(list(states)))
         .order_by(col(Journey.priority).desc(), col(Journey.name))
     )
     found = []

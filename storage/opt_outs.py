@@ -13,7 +13,9 @@ from models.enums import WITHDRAWN_CONSENT, ConsentState, EventKind, ExitReason
 from models.tables import ConsentWriteBack, Customer
 from policies.opt_out import AT_META, OptOutSource, StopFacts, is_newer_consent, meta_stop, opt_out_of, own_stop
 from storage.events import add_intent, record_event
+from storage.stop_loss import blame_for_opt_out
 from storage.stores import required_id
+from storage.wakes import upkeep_workflow_id
 from storage.watches import reachable_again
 
 __all__ = [
@@ -26,11 +28,6 @@ __all__ = [
     "resume",
     "upkeep_workflow_id",
 ]
-
-
-def upkeep_workflow_id(store_id: int) -> str:
-    """The one UpkeepWorkflow of a store, which tells the shop (`workflows.ids` has the same)."""
-    return f"upkeep-{store_id}"
 
 
 async def opt_out(
@@ -121,7 +118,10 @@ def recompute(customer: Customer) -> None:
 
 async def facts_changed(session: AsyncSession, customer: Customer, *, now: datetime) -> None:
     """Bring a locked customer in line with the facts, and let the shop know of a stop that it has not heard of."""
+    was_out = customer.opted_out_at is not None
     recompute(customer)
+    if customer.opted_out_at is not None and not was_out:
+        await blame_for_opt_out(session, customer, at=customer.opted_out_at, now=now)
     facts = _facts(customer)
     stops = [stop.at for stop in (own_stop(facts), meta_stop(facts)) if stop is not None]
     if stops and customer.external_id and customer.erased_at is None and customer.consent not in WITHDRAWN_CONSENT:

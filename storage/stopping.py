@@ -13,6 +13,7 @@ from storage.customers import lock_customer
 from storage.engine import Database
 from storage.events import record_event
 from storage.journeys import journey_of
+from storage.pausing import forget_pauses
 from storage.stores import required_id
 from storage.watches import read_all_again, wake_watch
 
@@ -34,9 +35,21 @@ async def count_running(session: AsyncSession, journey_id: int) -> int:
 
 
 async def stop_everybody(
-    database: Database, journey_id: int, *, reason: str, clock: Callable[[], datetime]
+    database: Database,
+    journey_id: int,
+    *,
+    reason: str,
+    clock: Callable[[], datetime],
+    on_page: Callable[[int], None] | None = None,
 ) -> tuple[int, int]:
     """End the journey for everybody in it, in transactions of a page each; run again, it goes on where it was cut off.
+
+    Args:
+        database: where.
+        journey_id: whose.
+        reason: what `journeys` shows.
+        clock: the time.
+        on_page: hears after each page how many it held.
 
     Returns:
         How many running enrollments were told now, and how many customers were taken off later days.
@@ -48,6 +61,8 @@ async def stop_everybody(
         async with database.write() as session:
             count, following = await stop_page(session, journey_id, after=after, now=clock())
         told += count
+        if on_page is not None:
+            on_page(count)
         if following is None:
             return told, unpaced
         after = following
@@ -59,6 +74,7 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
     Returns:
         How many were paced.
     """
+    await forget_pauses(session, journey, now=now)
     journey.state = JourneyState.STOPPED
     journey.state_reason = reason
     session.add(journey)

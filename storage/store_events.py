@@ -7,7 +7,12 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import StoreEventKind
-from models.tables import StoreEvent
+from models.tables import Store, StoreEvent
+from storage.ingest import insert_new
+from storage.wakes import wake_upkeep
+
+NO_ADDRESS = "no address"
+"""The outcome of a mail that nobody of the store has asked for."""
 
 
 async def record_store_event(
@@ -22,7 +27,7 @@ async def record_store_event(
     detail: dict[str, Any] | None = None,
     mail: bool = True,
 ) -> StoreEvent | None:
-    """Write an event down, and that a mail about it is wanted.
+    """Write an event down, and that a mail about it is wanted; the store's upkeep sends it within a second or so.
 
     Args:
         session: the transaction of the cause, which holds the lock of what the event is about.
@@ -41,16 +46,24 @@ async def record_store_event(
     known = select(StoreEvent.id).where(StoreEvent.store_id == store_id, StoreEvent.dedupe_key == dedupe_key)
     if (await session.exec(known)).first() is not None:
         return None
-    event = StoreEvent(
-        store_id=store_id,
-        kind=kind,
-        dedupe_key=dedupe_key,
-        journey_id=journey_id,
-        number_id=number_id,
-        at=at,
-        detail=detail or {},
-        mail_next_at=at if mail else None,
-    )
-    session.add(event)
-    await session.flush()
-    return event
+    store = await session.get_one(Store, store_id)
+    wanted = mail and bool(store.alert_emails)
+    row = {
+        "store_id": store_id,
+        "kind": kind,
+        "dedupe_key": dedupe_key,
+        "journey_id": journey_id,
+        "number_id": number_id,
+        "at": at,
+        "detail": detail or {},
+        "mail_next_at": at if wanted else None,
+        "mail_tries": 0,
+        "mail_outcome": NO_ADDRESS if mail and not wanted else None,
+    }
+    # Two causes may tell of one occurrence at the same moment; neither may fail over it.
+    new = await insert_new(session, StoreEvent, [row], returning="id")
+    if not new:
+        return None
+    if wanted:
+        wake_upkeep(session, store_id, now=at)
+    return await session.get_one(StoreEvent, new.pop())

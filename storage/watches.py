@@ -87,8 +87,9 @@ def columns_taken(watches: Sequence[Watch]) -> frozenset[str]:
     return frozenset(column for column in columns if column is not None)
 
 
-OWNS_A_COLUMN = (JourneyState.ACTIVE, JourneyState.PAUSED)
-"""A paused follow-up keeps its column: pausing must not hand its conversations to the one for all columns."""
+OWNS_A_COLUMN = (JourneyState.ACTIVE, JourneyState.PAUSED, JourneyState.PENDING)
+"""A paused follow-up keeps its column: pausing must not hand its conversations to the one for all columns. One that
+waits for its templates has it from its launch on."""
 _MAY_ENTER_YET = OWNS_A_COLUMN
 """What a paused watch has read past must be marked for it as well."""
 
@@ -270,7 +271,7 @@ async def _see_to(
                 again_at=at,
             ),
         )
-    # A paused journey's watch is woken when it is resumed.
+    # The watch of a paused or pending journey is woken when it is resumed or goes live.
     if watch.journey.state is JourneyState.ACTIVE and (row.next_at is None or at < row.next_at):
         _wake(session, row, now=now)
 

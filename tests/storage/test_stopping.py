@@ -1,5 +1,7 @@
 """Ending journeys, and what support is told of them, on both databases."""
 
+import pytest
+
 from models.enums import EnrollmentState, ExitReason, JourneyState
 from models.tables import Journey
 from storage.engine import Database
@@ -15,7 +17,7 @@ from storage.lookup import (
     passages,
     texts_of,
 )
-from storage.stopping import close_entry, count_running, stop_customer, stop_page
+from storage.stopping import close_entry, count_running, stop_customer, stop_everybody, stop_page
 from tests.worlds import PHONE, make_world
 
 
@@ -66,3 +68,26 @@ async def test_everything_about_a_person_is_found(database: Database) -> None:
         assert await count_attributed_exits(session, 1) == 0
         assert await count_running(session, 1) == 1
         assert await ever_entered(session, 1, [customer]) == {customer}
+
+
+@pytest.mark.parametrize("state", [JourneyState.ACTIVE, JourneyState.PAUSED, JourneyState.PENDING])
+async def test_a_stop_that_is_cut_off_is_finished_by_the_next(sqlite_database: Database, state: JourneyState) -> None:
+    """Killed after its first page, it has stopped the journey; run again it tells those who are left, once each."""
+    world = await make_world(sqlite_database)
+    for number in range(150):
+        await world.enroll(await world.customer(f"+4477009{number:05d}"))
+    async with sqlite_database.write() as session:
+        (await session.get_one(Journey, 1)).state = state
+
+    def die(_told: int) -> None:
+        raise ConnectionError("killed")
+
+    with pytest.raises(ConnectionError):
+        await stop_everybody(sqlite_database, 1, reason="test", clock=world.clock, on_page=die)
+    assert (await world.one(Journey, 1)).state is JourneyState.STOPPED
+    assert len(await world.events()) == 100
+    pages: list[int] = []
+    told, _ = await stop_everybody(sqlite_database, 1, reason="test", clock=world.clock, on_page=pages.append)
+    assert (told, sum(pages)) == (50, 50)
+    assert len(await world.events()) == 150
+    assert len({one for one, _ in await world.intents()}) == 150
