@@ -95,6 +95,7 @@ class AudienceActivities:
                     JourneyInput(enrollment_id=one.enrollment_id),
                     id=one.enrollment_id,
                     task_queue=queues.MAIN,
+                    priority=queues.in_turns(one.store_id),
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     search_attributes=TypedSearchAttributes(
                         [

@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.drafts import items_of, values_for
 from models.enums import MessageAuthor
-from models.journey import AiInstruction, Message
+from models.journey import AiInstruction
+from models.message import LONGEST_TEXT
 from models.money import Money
 from models.placeholders import AI_TEXT
 from models.tables import Checkout
@@ -62,9 +63,13 @@ class TextRules:
 async def writing_brief(
     session: AsyncSession, facts: EnrollmentFacts, subject: Subject, stage: int, *, now: datetime
 ) -> tuple[WritingBrief, TextRules]:
-    """The brief of a stage that a model writes, without its coupon, and what the text is held to."""
+    """The brief of a stage that a model writes, without its coupon, and what the text is held to.
+
+    What staff write in its place is held to the same; a stage whose text is the same for everybody has no instruction,
+    but it has rules too.
+    """
     message = facts.definition.stages[stage].message
-    instruction, template = instruction_of(message), message.template
+    instruction, template = message.ai or AiInstruction(), message.template
     customer, conversation, checkout = facts.customer, subject.conversation, subject.checkout
     customer_id = facts.enrollment.customer_id
     zone = zone_at(facts.definition, facts.where, facts.enrollment.entered_at)
@@ -79,13 +84,13 @@ async def writing_brief(
         language=template.language if template is not None else None,
         customer_language=customer.language or next(iter(facts.store.languages), None),
         store_name=facts.store.slug,
-        max_chars=_MOST_CHARACTERS,
+        max_chars=_MOST_CHARACTERS if message.ai is not None else LONGEST_TEXT,
         number=stage + 1,
         of=facts.definition.message_count,
         first_name=clean_parameter(customer.first_name) if customer.first_name else None,
         last_order_date=customer.last_order_at.astimezone(zone).date() if customer.last_order_at else None,
         last_order_total=values_for(facts, subject, None)["customer.last_order_total"],
-        links=sorted(links_in(_lines([instruction.goal, instruction.extra]))),
+        links=sorted(links_in(_lines([instruction.goal, instruction.extra, message.text]))),
         cart=cart,
         silence=_silence(subject, now),
         deal=deal,
@@ -96,24 +101,13 @@ async def writing_brief(
         [
             instruction.goal,
             instruction.extra,
+            message.text,
             *context_values(deal).values(),
             *((cart.items, cart.url) if cart is not None else ()),
             *(turn.text for turn in brief.conversation if turn.sender in {"agent", "bot"}),
         ]
     )
     return brief, TextRules(trusted, as_variable=template is not None and template.uses(AI_TEXT))
-
-
-def instruction_of(message: Message) -> AiInstruction:
-    """What the marketer asks of the model.
-
-    Raises:
-        AssertionError: the message is none that a model writes.
-    """
-    if message.ai is None:
-        msg = "a stage without a model's text was sent to be written"
-        raise AssertionError(msg)
-    return message.ai
 
 
 def left_cart(checkout: Checkout) -> LeftCart:

@@ -27,7 +27,7 @@ async def coupon_for(services: Services, facts: EnrollmentFacts, *, now: datetim
     """The enrollment's coupon, created in the shop if it is a personal one and this is the first time.
 
     The code follows from the enrollment, so that a repeat after a crash asks for the same code, and the provider
-    then recognises it as ours.
+    then recognises it as ours. One that has run out is none any more: it is not put into another message.
 
     Raises:
         ProviderError: the shop did not create it.
@@ -43,6 +43,8 @@ async def coupon_for(services: Services, facts: EnrollmentFacts, *, now: datetim
         issued = await coupon_of(session, facts.enrollment.id)
     if issued is None:
         issued = await _create(services, facts, coupon, now=now)
+    if issued.valid_until is not None and issued.valid_until <= now:
+        return None
     return CouponValue(issued.code, issued.valid_until)
 
 

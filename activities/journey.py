@@ -4,11 +4,12 @@ from datetime import timedelta
 
 from temporalio import activity
 
-from activities.outcomes import finished_stage
+from activities.outcomes import finished_send, finished_stage
 from activities.services import Services, started_at
 from models.enums import EnrollmentState, ExitReason, SendState
 from models.journey import JourneyDefinition
 from models.orchestration import (
+    Awaited,
     Conclude,
     Concluded,
     ExitNotice,
@@ -32,7 +33,8 @@ from storage.enrollments import (
     set_waiting,
 )
 from storage.events import first_exit_event
-from storage.sends import ensure_send, settle
+from storage.sends import ensure_send, is_over, settle
+from storage.settling import park_open_sends
 from storage.stores import StoreParts
 
 
@@ -80,18 +82,27 @@ class JourneyActivities:
         async with self._services.database.write() as session:
             facts = await locked_facts(session, ask.enrollment_id)
             send = await ensure_send(session, facts, ask.stage, ask.occurrence)
-            if send.state is SendState.ACCEPTED:
-                return finished_stage(facts, ask.stage, StageStep.ACCEPTED, send.settled_at or now)
+            if send.state in (SendState.IN_FLIGHT, SendState.UNKNOWN):
+                settle(send, SendState.PARKED, now=now)
+            if is_over(send):
+                return finished_send(facts, ask.stage, send, now=now)
             settle(send, SendState.SKIPPED, now=now, reason=ask.reason)
             note_skip(session, facts.enrollment, reason=ask.reason, stage=ask.stage, now=now)
             return finished_stage(facts, ask.stage, StageStep.SKIPPED, send.settled_at or now)
 
     @activity.defn
-    async def wait_for_person(self, ask: Waiting) -> None:
-        """Show that the enrollment waits for somebody's decision."""
+    async def wait_for_person(self, ask: Waiting) -> Awaited | None:
+        """Show that the enrollment waits for somebody's decision, and say until when.
+
+        Journeys that began to wait under an older release had no answer, and wait for ever.
+        """
+        now = started_at()
         async with self._services.database.write() as session:
             facts = await locked_facts(session, ask.enrollment_id)
-            set_holding(session, facts.enrollment, reason=ask.reason, key=None, until=None, now=started_at())
+            definition = facts.definition
+            until = add_span(now, definition.sending.approval_expires, zone_at(definition, facts.where, now))
+            set_holding(session, facts.enrollment, reason=ask.reason, key=None, until=until, now=now)
+            return Awaited(until=until)
 
     @activity.defn
     async def conclude(self, ask: Conclude) -> Concluded:
@@ -101,6 +112,7 @@ class JourneyActivities:
             reason = await close_enrollment(
                 session, facts.enrollment, reason=ask.reason, event_id=ask.event_id, now=started_at()
             )
+            await park_open_sends(session, ask.enrollment_id, now=started_at())
             return Concluded(reason=reason)
 
 

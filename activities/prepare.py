@@ -9,26 +9,30 @@ from temporalio import activity
 from activities.coupons import CouponValue, coupon_for
 from activities.drafts import template_draft, values_for
 from activities.errors import is_closed_door, to_application_error
+from activities.journey_state import obey_journey, probes_for_payment
 from activities.outcomes import finished_send, hold_stage, shop_key, skip_stage
 from activities.purchases import purchases_of
 from activities.services import Services, started_at
 from activities.subjects import asked_of_subject
-from models.enums import ExitReason, HoldReason, SkipReason
+from models.enums import ExitReason, HoldReason, JourneyState, SkipReason
 from models.journey_rules import uses
 from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
 from models.placeholders import COUPON_CODE, COUPON_EXPIRES_ON
-from models.tables import CustomerEvent
+from models.tables import CustomerEvent, Send
 from models.verdicts import Hold
 from policies.message_text import VariableMissing, render
-from policies.schedule import window_end
+from policies.schedule import opening_after, window_end
 from policies.windows import service_window_open
 from providers.errors import ProviderError
 from storage.enrollments import EnrollmentFacts, close_enrollment, enrollment_facts, locked_facts
 from storage.events import first_exit_event
 from storage.orders import OrderFacts, apply_order
-from storage.sends import CLAIMABLE, SETTLED, Draft, save_draft, template_of
+from storage.sends import CLAIMABLE, Draft, ensure_send, is_over, save_draft, template_of
+from storage.shop_connection import shop_is_gone
 from storage.stages import StageFacts, locked_stage, stage_send
+from storage.stores import required_id
 from storage.subjects import Subject, subject_of
+from storage.substitutions import stand_in
 
 _SOURCE = "shopify_check"
 
@@ -47,6 +51,10 @@ class PrepareActivities:
             facts = await enrollment_facts(session, ask.enrollment_id)
             subject = await subject_of(session, facts.enrollment)
             needs_coupon = await _needs_coupon(session, facts, ask.stage)
+        if facts.journey.state is not JourneyState.ACTIVE:
+            waits = await self._wait_for_journey(ask, now=now)
+            if waits is not None:
+                return waits
         try:
             orders = await purchases_of(self._services, facts, subject)
             coupon = await coupon_for(self._services, facts, now=now) if needs_coupon else None
@@ -69,7 +77,12 @@ class PrepareActivities:
                 asked = await asked_of_subject(session, facts, subject, ask, now=now)
                 if asked is not None:
                     return asked
-            return self._draft(session, scene, subject, ask, coupon, now=now)
+            probes = await probes_for_payment(session, facts, now=now)
+            drafted = self._draft(session, scene, subject, ask, coupon, now=now, probes=probes)
+            if facts.store.substitutes and drafted.step is StageStep.READY:
+                # Whoever approves the text reads the template that will go.
+                await stand_in(session, facts, await ensure_send(session, facts, ask.stage, ask.occurrence))
+            return drafted
 
     def _draft(
         self,
@@ -80,16 +93,25 @@ class PrepareActivities:
         coupon: CouponValue | None,
         *,
         now: datetime,
+        probes: bool,
     ) -> StageResult:
         facts = scene.enrollment
         send = stage_send(session, scene, ask.stage, ask.occurrence)
-        if send.state in SETTLED:
+        if is_over(send):
             return finished_send(facts, ask.stage, send, now=now)
+        blocked = obey_journey(session, scene, send, now=now, probes=probes)
+        if blocked is not None:
+            return blocked
         send.checked_at = now
+        opens_at = opening_after(facts.definition, facts.where, now)
+        if opens_at is not None:
+            # The claim would say so too, after a model was paid for a text that is too old by then.
+            return hold_stage(session, facts, Hold(HoldReason.HOURS, opens_at), None, now=now)
         message = facts.definition.stages[ask.stage].message
         closes_at = window_end(facts.definition, facts.where, now)
-        if ask.keep_text and send.drafted_at is not None:
-            return StageResult(step=StageStep.READY, closes_at=closes_at)
+        if ask.keep_text and send.drafted_at is not None and _still_true(send, coupon):
+            same = ask.revision in (None, send.revision)
+            return StageResult(step=StageStep.READY if same else StageStep.UNAPPROVED, closes_at=closes_at)
         if message.template is None and not service_window_open(facts.customer.last_inbound_at, now):
             # No text could leave: nobody is asked to write one.
             return skip_stage(session, facts, send, SkipReason.WINDOW_CLOSED, now=now)
@@ -100,14 +122,29 @@ class PrepareActivities:
             save_draft(send, stage_draft(facts, ask.stage, values, coupon), now=now)
         except VariableMissing:
             return skip_stage(session, facts, send, SkipReason.VARIABLE_MISSING, now=now)
-        return StageResult(step=StageStep.READY, closes_at=closes_at)
+        rewritten = ask.revision not in (None, send.revision)
+        return StageResult(step=StageStep.UNAPPROVED if rewritten else StageStep.READY, closes_at=closes_at)
+
+    async def _wait_for_journey(self, ask: StageRef, *, now: datetime) -> StageResult | None:
+        """During a pause nothing is asked of the shop and no model is paid; None where that is not the answer."""
+        async with self._services.database.write() as session:
+            scene = await locked_stage(session, ask.enrollment_id, ask.stage, ask.occurrence)
+            notice = notice_of(scene.enrollment, scene.exit_event, now=now)
+            if notice is not None:
+                return StageResult(step=StageStep.EXIT, exit=notice)
+            if scene.send is not None and scene.send.state not in CLAIMABLE:
+                return None
+            probes = await probes_for_payment(session, scene.enrollment, now=now)
+            send = stage_send(session, scene, ask.stage, ask.occurrence)
+            return obey_journey(session, scene, send, now=now, probes=probes)
 
     async def _hold_for_shop(self, ask: StageRef, *, now: datetime) -> StageResult:
         """The shop refuses us altogether: everybody who is due waits until somebody has mended it."""
         async with self._services.database.write() as session:
             facts = await locked_facts(session, ask.enrollment_id)
-            facts.shop.credential_ok = False
-            return hold_stage(session, facts, Hold(HoldReason.CREDENTIAL), shop_key(facts.shop.domain), now=now)
+            await shop_is_gone(session, required_id(facts.shop.id), now=now)
+            key = shop_key(facts.shop.domain)
+            return hold_stage(session, facts, Hold(HoldReason.CREDENTIAL), key, now=now, patient=True)
 
     @activity.defn
     async def check_and_conclude(self, ask: Conclude) -> Concluded:
@@ -127,6 +164,11 @@ class PrepareActivities:
             await _apply_orders(session, facts, orders, now=now)
             reason = await close_enrollment(session, facts.enrollment, reason=ask.reason, now=now)
             return Concluded(reason=reason)
+
+
+def _still_true(send: Send, coupon: CouponValue | None) -> bool:
+    """Whether a kept text may be said again: the code that it names must still work."""
+    return send.coupon_code is None or (coupon is not None and coupon.code == send.coupon_code)
 
 
 def stage_draft(facts: EnrollmentFacts, stage: int, values: dict[str, str | None], coupon: CouponValue | None) -> Draft:

@@ -5,6 +5,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities import queues
 from activities.audience import AudienceActivities
+from activities.heartbeats import with_signs_of_life
 from activities.services import Services, started_at
 from activities.watching import Looking
 from models.orchestration import StartEntrants, WatchFound, WatchInput, WatchLook
@@ -32,6 +33,7 @@ async def ensure_watches(services: Services, store_id: int) -> None:
             WatchInput(store_id=store_id, journey_id=journey_id, spacing=spacing(watch.definition)),
             id=watch_workflow_id(store_id, journey_id),
             task_queue=queues.MAIN,
+            priority=queues.in_turns(store_id),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
 
@@ -44,6 +46,7 @@ class WatchActivities:
         self._audience = AudienceActivities(services)
 
     @activity.defn
+    @with_signs_of_life
     async def look(self, ask: WatchLook) -> WatchFound:
         """Enroll what is due, start the journeys of all who have none yet, and say when to look again.
 

@@ -56,6 +56,15 @@ _SEED: Final = 1
 _TEMPORAL_FILE: Final = Path("var/temporal.db")
 _TEMPORAL_PID: Final = Path("var/temporal.pid")
 _BIRTH_FILE: Final = Path("var/sandbox.json")
+FAIRNESS: Final = tuple(
+    word
+    for value in ("enableFairness=true", "numTaskqueueReadPartitions=1", "numTaskqueueWritePartitions=1")
+    for word in ("--dynamic-config-value", f"matching.{value}")
+)
+"""Lets Temporal hand out the tasks of shared queues store by store (`activities.queues.in_turns`).
+
+Turns, and a queue's rate, are kept in each partition by itself: with one of them they are exact.
+"""
 _ANSWERS_WITHIN_S: Final = 30.0
 _LOOK_S: Final = 0.1
 
@@ -154,6 +163,7 @@ async def _temporal(port: int, ui_port: int) -> AsyncIterator[str]:
         str(binary),
         *("server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(ui_port)),
         *("--db-filename", str(_TEMPORAL_FILE), "--sqlite-pragma", "journal_mode=WAL", "--log-level", "error"),
+        *FAIRNESS,
         *attributes,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
@@ -315,7 +325,7 @@ async def _sandbox_store(database: Database, cipher: Cipher, sandbox: _Sandbox, 
     )
     async with database.write() as session:
         if any(parts.store.slug == STORE for parts in await all_stores(session)):
-            await renew_store(session, new, cipher=cipher)
+            await renew_store(session, new, cipher=cipher, now=now)
         else:
             await add_store(session, new, cipher=cipher, now=now)
     async with database.read() as session:

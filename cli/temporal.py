@@ -67,6 +67,7 @@ async def start_audience(client: Client, parts: StoreParts, journey_id: int, lau
         AudienceInput(store_id=parts.id, journey_id=journey_id, shop_queue=parts.shop_queue),
         id=audience_workflow_id(parts.id, journey_id),
         task_queue=queues.MAIN,
+        priority=queues.in_turns(parts.id),
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         start_signal="launch",
         start_signal_args=[LaunchRequest(launch_id=launch_id)],
@@ -85,6 +86,7 @@ async def start_watch(client: Client, store_id: int, journey_id: int, spacing: t
         WatchInput(store_id=store_id, journey_id=journey_id, spacing=spacing),
         id=watch_workflow_id(store_id, journey_id),
         task_queue=queues.MAIN,
+        priority=queues.in_turns(store_id),
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         start_signal="wake",
@@ -104,6 +106,7 @@ async def ensure_store_watches(client: Client, parts: StoreParts) -> None:
         HealthInput(store_id=parts.id, interval=HEALTH_INTERVAL),
         id=health_workflow_id(parts.id),
         task_queue=queues.MAIN,
+        priority=queues.in_turns(parts.id),
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         rpc_timeout=_ANSWER_WITHIN,
     )
@@ -112,6 +115,7 @@ async def ensure_store_watches(client: Client, parts: StoreParts) -> None:
         UpkeepInput(store_id=parts.id, shop_queue=parts.shop_queue, interval=UPKEEP_INTERVAL),
         id=upkeep_workflow_id(parts.id),
         task_queue=queues.MAIN,
+        priority=queues.in_turns(parts.id),
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         rpc_timeout=_ANSWER_WITHIN,
     )

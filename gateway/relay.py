@@ -23,6 +23,7 @@ from storage.intents import (
     settle_not_found,
     take_due,
 )
+from storage.wakes import CHECK_NOW
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ _AWAY = frozenset(
     }
 )
 
-# Every other signal is an exit notice. The converter needs the model that the workflow's handler declares.
+# `check_now` takes no argument; every other signal is an exit notice. The converter needs the handler's own model.
 _PAYLOADS: Mapping[str, type[BaseModel]] = {"attempt_settled": AttemptSettled, "released": Released, "wake": Wake}
 
 
@@ -166,9 +167,12 @@ class Relay:
 
     async def _signal(self, intent: DueIntent, answers: _Answers) -> None:
         try:
-            payload = _PAYLOADS.get(intent.signal, ExitNotice).model_validate(intent.payload)
             handle = self._client.get_workflow_handle(intent.enrollment_id)
-            await handle.signal(intent.signal, payload, rpc_timeout=_ANSWER_WITHIN)
+            if intent.signal == CHECK_NOW:
+                await handle.signal(intent.signal, rpc_timeout=_ANSWER_WITHIN)
+            else:
+                payload = _PAYLOADS.get(intent.signal, ExitNotice).model_validate(intent.payload)
+                await handle.signal(intent.signal, payload, rpc_timeout=_ANSWER_WITHIN)
         except RPCError as exc:
             if exc.status is RPCStatusCode.NOT_FOUND:
                 answers.not_found.append(intent)

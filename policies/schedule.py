@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from models.journey import JourneyDefinition
 from models.sending import SendingRules
-from policies.calendar import SendingHours, add_span, closes_at, next_opening
+from policies.calendar import SendingHours, add_span, closes_at, is_open, next_opening
 from policies.zones import evaluating_zone
 
 
@@ -51,6 +51,12 @@ def due_after(definition: JourneyDefinition, stage: int, anchor: datetime, where
 def window_end(definition: JourneyDefinition, where: Whereabouts, at: datetime) -> datetime | None:
     """The end of the sending window that contains `at`; None when the journey may always send."""
     return closes_at(at, sending_hours(definition.sending), zone_at(definition, where, at))
+
+
+def opening_after(definition: JourneyDefinition, where: Whereabouts, at: datetime) -> datetime | None:
+    """When the sending hours open next; None while they are open."""
+    hours, zone = sending_hours(definition.sending), zone_at(definition, where, at)
+    return None if is_open(at, hours, zone) else next_opening(at, hours, zone)
 
 
 def horizon(definition: JourneyDefinition, entered_at: datetime, zone: ZoneInfo) -> datetime:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, HoldReason, SendState
+from models.enums import EnrollmentState, HoldReason
 from models.tables import Customer, Enrollment, Journey, Send
+from storage.sends import CLAIMABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,26 @@ class Waiting:
     enrollment: Enrollment
     journey: str
     customer: Customer
+
+    @property
+    def approval_id(self) -> str:
+        """Names the message and which of its texts (see `approval_id`)."""
+        return approval_id(self.send)
+
+
+def approval_id(send: Send) -> str:
+    """How a person names a waiting message with the text that they have read: `12.1`."""
+    return f"{send.id}.{send.revision}"
+
+
+def is_waiting(enrollment: Enrollment, send: Send) -> bool:
+    """Whether the message waits for a person."""
+    return (
+        enrollment.state is EnrollmentState.HOLDING
+        and enrollment.hold_reason is HoldReason.APPROVAL
+        and send.stage == enrollment.stage
+        and send.state in CLAIMABLE
+    )
 
 
 async def waiting_for_approval(
@@ -49,7 +70,7 @@ _WAITING = (
         Enrollment.state == EnrollmentState.HOLDING,
         Enrollment.hold_reason == HoldReason.APPROVAL,
         Send.stage == Enrollment.stage,
-        Send.state == SendState.DRAFTED,
+        col(Send.state).in_(CLAIMABLE),
     )
     .order_by(col(Send.id))
 )

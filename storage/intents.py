@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, event, func
 from sqlalchemy.orm import Mapper, object_session
@@ -22,11 +22,16 @@ from storage.stores import required_id
 PAGE = 200
 BROADCAST_PAGE = 500
 JITTER = timedelta(seconds=30)
-"""Over how long the releases of one broadcast are spread, so that thousands do not send in one second."""
+"""Over how long the releases of one broadcast are spread at least, so that thousands do not send in one second."""
+RELEASED_PER_SECOND = 80
+"""How many of one broadcast are released in a second on average: what a number sends, unless Meta says more."""
 LEASE = timedelta(seconds=60)
 """How long a taken intent is left to the relay that took it."""
+RELEASED: Final = "released"
+"""The signal that a broadcast sends: go on, nothing else has happened."""
 _LONGEST_PAUSE = timedelta(minutes=5)
 _AFTER = "after"
+_SPREAD = "spread_seconds"
 _WROTE = "wrote intents"
 
 
@@ -55,7 +60,10 @@ class DueIntent:
 
 
 async def take_due(session: AsyncSession, *, now: datetime, limit: int = PAGE) -> list[DueIntent]:
-    """The next intents that are due, oldest first, taken out of other relays' sight for the length of the lease."""
+    """The next intents that are due, oldest first, taken out of other relays' sight for the length of the lease.
+
+    Releases come last: thousands of them may be due at once, and a reply or an order must not wait behind them.
+    """
     rows = (
         await session.exec(
             select(SignalIntent)
@@ -64,7 +72,7 @@ async def take_due(session: AsyncSession, *, now: datetime, limit: int = PAGE) -
                 SignalIntent.next_try_at <= now,
                 col(SignalIntent.enrollment_id).is_not(None),
             )
-            .order_by(col(SignalIntent.next_try_at), col(SignalIntent.id))
+            .order_by(col(SignalIntent.signal) == RELEASED, col(SignalIntent.next_try_at), col(SignalIntent.id))
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -120,7 +128,8 @@ async def put_off(session: AsyncSession, intents: Sequence[DueIntent], *, now: d
 async def expand_broadcast(session: AsyncSession, *, now: datetime) -> bool:
     """Turn one page of one due broadcast into an intent for each who holds for its key.
 
-    How far it came is kept in the broadcast's payload, so that a crash neither loses nor repeats a page.
+    How far it came is kept in the broadcast's payload, so that a crash neither loses nor repeats a page; so is over how
+    long the releases are spread, which grows with how many hold.
 
     Returns:
         Whether there was a broadcast to work on.
@@ -140,15 +149,16 @@ async def expand_broadcast(session: AsyncSession, *, now: datetime) -> bool:
     ).first()
     if broadcast is None:
         return False
-    payload = {key: value for key, value in broadcast.payload.items() if key != _AFTER}
+    payload = {key: value for key, value in broadcast.payload.items() if key not in (_AFTER, _SPREAD)}
+    holds = (Enrollment.hold_key == broadcast.broadcast_key, Enrollment.state == EnrollmentState.HOLDING)
+    spread = broadcast.payload.get(_SPREAD)
+    if spread is None:
+        count = (await session.exec(select(func.count()).select_from(Enrollment).where(*holds))).one()
+        spread = max(JITTER.total_seconds(), count / RELEASED_PER_SECOND)
     holding = (
         await session.exec(
             select(Enrollment.id)
-            .where(
-                Enrollment.hold_key == broadcast.broadcast_key,
-                Enrollment.state == EnrollmentState.HOLDING,
-                Enrollment.id > broadcast.payload.get(_AFTER, ""),
-            )
+            .where(*holds, Enrollment.id > broadcast.payload.get(_AFTER, ""))
             .order_by(Enrollment.id)
             .limit(BROADCAST_PAGE)
         )
@@ -160,14 +170,14 @@ async def expand_broadcast(session: AsyncSession, *, now: datetime) -> bool:
                 signal=broadcast.signal,
                 payload=payload,
                 created_at=now,
-                next_try_at=now + _jitter(enrollment_id),
+                next_try_at=now + _jitter(enrollment_id, timedelta(seconds=spread)),
             )
         )
     if len(holding) < BROADCAST_PAGE:
         broadcast.settled_at = now
         broadcast.outcome = "expanded"
     else:
-        broadcast.payload = {**payload, _AFTER: holding[-1]}
+        broadcast.payload = {**payload, _AFTER: holding[-1], _SPREAD: spread}
     return True
 
 
@@ -201,6 +211,6 @@ async def _settle(session: AsyncSession, ids: Collection[int], *, outcome: str, 
         )
 
 
-def _jitter(enrollment_id: str) -> timedelta:
+def _jitter(enrollment_id: str, spread: timedelta) -> timedelta:
     """Spread by a hash, so that a repetition gives the same moment."""
-    return JITTER * (zlib.crc32(enrollment_id.encode()) / 2**32)
+    return spread * (zlib.crc32(enrollment_id.encode()) / 2**32)

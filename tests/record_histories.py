@@ -8,6 +8,7 @@ never computes one.
 import argparse
 import asyncio
 import hashlib
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,12 +24,13 @@ from temporalio.client import Client
 from activities import queues
 from composition import system_clock
 from models.enums import EnrollmentState, ExitReason, HoldReason, SkipReason, TemplateStatus
-from models.orchestration import Approval, HealthInput, UpkeepInput
-from models.tables import ConsentWriteBack, Conversation, Enrollment, Journey
+from models.orchestration import Approval, HealthInput, Released, UpkeepInput
+from models.tables import ConsentWriteBack, Conversation, Enrollment, Journey, Send
 from policies.schedule import due_after
-from sandbox.whatsapp.faults import DropResponse, LoseStatuses, Refuse
+from sandbox.whatsapp.faults import DropResponse, FailLater, LoseStatuses, Refuse
 from storage.conversations import move
 from storage.customers import lock_customer
+from storage.sends import Draft, save_draft
 from storage.stopping import close_entry
 from storage.stores import required_id
 from storage.watches import watch_workflow_id
@@ -56,6 +58,8 @@ _AI = {
 }
 _THREE = (("0d", HELLO), ("3d", HELLO), ("7d", HELLO))
 _DAY_S = 0.3
+_PAIR_S = 7.0
+_STACK_TRACE = re.compile(r'("stackTrace": )"(?:[^"\\]|\\.)*"')
 
 
 def hurried(*args: Any) -> datetime:
@@ -133,6 +137,20 @@ async def _send_unknown_parked(stack: Stack) -> str:
     return enrollment
 
 
+async def _failed_after_acceptance(stack: Stack) -> str:
+    person = await stack.person()
+    stack.whatsapp.faults.for_recipient(person.phone, FailLater(131049, timedelta(seconds=1)))
+    enrollment = await stack.begin(journey(*_THREE), person)
+    await stack.holds(enrollment, HoldReason.META_RETRY_LATER)
+    # WhatsApp lets one message to a person through in six seconds.
+    await asyncio.sleep(_PAIR_S)
+    await stack.handle(enrollment).signal(JourneyWorkflow.released, Released())
+    await stack.waits(enrollment, 1)
+    await stack.write(person, "Hello?")
+    assert await stack.ends(enrollment) is ExitReason.CUSTOMER_REPLIED
+    return enrollment
+
+
 async def _model_written(stack: Stack) -> str:
     with mock.patch("activities.outcomes.due_after", hurried):
         enrollment = await stack.begin(journey(("0d", _AI), ("1d", _AI)))
@@ -176,6 +194,74 @@ async def _approved(stack: Stack) -> str:
     await stack.stop(enrollment)
     assert await stack.ends(enrollment) is ExitReason.STOPPED_BY_STAFF
     return enrollment
+
+
+async def _approval_expired(stack: Stack) -> str:
+    """Nobody decides: the first stage is passed over, and the second one's approval comes in time."""
+    soon = mock.patch("activities.journey.add_span", lambda at, *_: at + _SOON)
+    with mock.patch("activities.outcomes.due_after", hurried):
+        with soon:
+            enrollment = await stack.begin(journey(("0d", HELLO), ("1d", HELLO), sending={"approval": "required"}))
+            await stack.until(lambda: _is_skipped(stack))
+        await _approve(stack, enrollment, 1)
+        assert await stack.ends(enrollment) is ExitReason.COMPLETED
+    return enrollment
+
+
+async def _is_skipped(stack: Stack) -> bool:
+    return any(one.skip_reason is SkipReason.HOLD_EXPIRED for one in await stack.rows(Send))
+
+
+async def _approve(stack: Stack, enrollment: str, stage: int) -> None:
+    await stack.reaches(enrollment, EnrollmentState.HOLDING, stage)
+    await stack.holds(enrollment, HoldReason.APPROVAL)
+    send = await stack.send(enrollment, stage)
+    approval = Approval(draft_id=required_id(send.id), revision=send.revision)
+    await stack.handle(enrollment).execute_update(JourneyWorkflow.approve, approval, id=f"approve-{send.revision}")
+
+
+async def _approved_anew(stack: Stack) -> str:
+    """The text was written anew while a yes to the older one was on its way: somebody is asked again."""
+    enrollment = await stack.begin(journey(sending={"approval": "required"}))
+    await stack.holds(enrollment, HoldReason.APPROVAL)
+    send = await stack.send(enrollment)
+    async with stack.database.write() as session:
+        draft = Draft("winback_hello", "en", {"1": "another"})
+        save_draft(await session.get_one(Send, send.id), draft, now=system_clock())
+    old = Approval(draft_id=required_id(send.id), revision=send.revision)
+    await stack.handle(enrollment).execute_update(JourneyWorkflow.approve, old)
+    await stack.until(lambda: _is_asked_again(stack, enrollment))
+    await _approve(stack, enrollment, 0)
+    await stack.waits(enrollment, 1)
+    await stack.stop(enrollment)
+    assert await stack.ends(enrollment) is ExitReason.STOPPED_BY_STAFF
+    return enrollment
+
+
+async def _is_asked_again(stack: Stack, enrollment: str) -> bool:
+    """Whether the claim that finds the newer text is over."""
+    history = await stack.handle(enrollment).fetch_history()
+    claimed = [one for one in history.events if one.HasField("activity_task_completed_event_attributes")]
+    return any(b"unapproved" in one.SerializeToString() for one in claimed)
+
+
+async def _send_out_of_time(stack: Stack) -> str:
+    """WhatsApp cannot be reached until there is no time left for a further try: nothing was sent, so it goes later."""
+    soon = mock.patch("activities.prepare.window_end", lambda *asked: asked[-1] + _SOON)
+    stack.line.refusals = 100
+    with soon:
+        enrollment = await stack.begin(journey())
+        await stack.until(lambda: _is_out_of_time(stack, enrollment), within=60)
+        stack.line.refusals = 0
+        await stack.waits(enrollment, 1)
+    await stack.stop(enrollment)
+    assert await stack.ends(enrollment) is ExitReason.STOPPED_BY_STAFF
+    return enrollment
+
+
+async def _is_out_of_time(stack: Stack, enrollment: str) -> bool:
+    history = await stack.handle(enrollment).fetch_history()
+    return any(one.HasField("activity_task_failed_event_attributes") for one in history.events)
 
 
 async def _rejected(stack: Stack) -> str:
@@ -405,11 +491,15 @@ PATHS: dict[str, Callable[[Stack], Awaitable[str]]] = {
     "journey-undeliverable": _undeliverable,
     "journey-send-unknown-settled": _send_unknown_settled,
     "journey-send-unknown-parked": _send_unknown_parked,
+    "journey-failed-after-acceptance": _failed_after_acceptance,
     "journey-written-by-model": _model_written,
     "journey-hold-released": _hold_released,
     "journey-hold-expired": _hold_expired,
     "journey-approved": _approved,
     "journey-rejected": _rejected,
+    "journey-approval-expired": _approval_expired,
+    "journey-approved-anew": _approved_anew,
+    "journey-send-out-of-time": _send_out_of_time,
     "journey-sent-now": _sent_now,
     "journey-asleep": _asleep,
     "journey-watching": _watching,
@@ -464,7 +554,8 @@ async def _record_all(names: list[str]) -> None:
         client = await Client.connect(target, plugins=[RekindlePlugin()], identity="recorder")
         recorder = Recorder(client)
         for name in names:
-            text = await recorder.record(name)
+            # Where this machine keeps the code is nobody's affair.
+            text = _STACK_TRACE.sub(r'\1""', await recorder.record(name))
             (HISTORIES / f"{name}.json").write_text(text + "\n", encoding="utf-8")
             sys.stdout.write(f"{name}: {len(text)} bytes\n")
     write_manifest()

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from activities import queues
 from activities.compose import ComposeActivities
 from activities.journey import JourneyActivities
 from activities.prepare import PrepareActivities
+from activities.reopen import ReopenActivities
 from activities.search_attributes import CLOSED, EXIT_REASON, STATE
 from activities.send import SendActivities
 from models.enums import EnrollmentState, ExitReason, HoldReason, SkipReason
@@ -64,6 +65,7 @@ class JourneyWorkflow(JourneyInbox):
     def __init__(self, start: JourneyInput) -> None:
         super().__init__()
         self._id = start.enrollment_id
+        self._stale = 0
 
     @workflow.run
     async def run(self, start: JourneyInput) -> Concluded:
@@ -73,7 +75,7 @@ class JourneyWorkflow(JourneyInbox):
             due_at = plan.due_at
             for stage in range(len(plan.stages)):
                 due_at = await self._run_stage(plan, stage, due_at)
-            await self._watch(len(plan.stages), due_at)
+            await self._watch(plan, len(plan.stages), due_at)
             concluded = await self._check_and_conclude(plan)
         except _Ended as end:
             concluded = await self._conclude(end.notice)
@@ -88,20 +90,26 @@ class JourneyWorkflow(JourneyInbox):
 
     # --- the stages --------------------------------------------------------------------------------------------------
 
-    async def _run_stage(self, plan: Plan, stage: int, due_at: datetime) -> datetime:
-        """One stage from its wait to its end; returns when the next one is due."""
+    async def _run_stage(self, plan: Plan, stage: int, due_at: datetime, *, again: bool = False) -> datetime:
+        """One stage from its wait to its end; returns when the next one is due.
+
+        `again`: its message was taken and has failed since. What was approved then is not asked for once more.
+        """
         self._stage = stage
-        await self._wait_for_stage(due_at)
+        await self._wait_for_stage(plan, stage, due_at)
+        self._approved = again and plan.approval
         patience = plan.hold_for
         ready: StageResult | None = None
         prepared_at = workflow.now()
+        self._stale = 0
         while True:
             if ready is None or workflow.now() - prepared_at > _FRESH:
                 prepared_at = workflow.now()
                 ready = await self._prepare(plan, self._ref(stage))
-                if ready.step is StageStep.READY and plan.approval and not self._approved:
-                    await self._wait_for_approval(stage)
-                    continue
+            if ready.step is StageStep.READY and plan.approval and not self._approved:
+                if not await self._is_approved(stage):
+                    return await self._give_up(plan, stage)
+                continue
             if ready.step is StageStep.READY:
                 result = await self._send(plan, self._ref(stage), ready)
                 if result.step is StageStep.UNKNOWN:
@@ -116,17 +124,32 @@ class JourneyWorkflow(JourneyInbox):
                         return await self._give_up(plan, stage)
                 case StageStep.STALE:
                     ready = None
+                    self._stale += 1
+                case StageStep.UNAPPROVED:
+                    self._approved = False
                 case StageStep.LATER:
                     ready = None
-                    await self._wait_for_stage(self._next_due(result))
+                    await self._wait_for_stage(plan, stage, self._next_due(result))
                 case _:
                     return self._next_due(result)
 
     def _ref(self, stage: int) -> StageRef:
-        return StageRef(enrollment_id=self._id, stage=stage, keep_text=self._approved, at_once=self._send_now)
+        return StageRef(
+            enrollment_id=self._id,
+            stage=stage,
+            # Behind a queue that is slower than a text grows old, writing it again each time would never end.
+            keep_text=self._approved or self._stale > 1,
+            at_once=self._send_now,
+            revision=self._revision if self._approved else None,
+        )
 
     async def _prepare(self, plan: Plan, ref: StageRef) -> StageResult:
         result = await self._interruptible(PrepareActivities.prepare_stage, ref, queue=plan.shop_queue, retry=_PROVIDER)
+        if result.step in (StageStep.COMPOSE, StageStep.UNAPPROVED):
+            # What will be said is not what was approved: a code in it has run out, say.
+            self._approved = False
+        if result.step is StageStep.UNAPPROVED:
+            return result.model_copy(update={"step": StageStep.READY})
         if result.step is StageStep.COMPOSE:
             result = await self._interruptible(ComposeActivities.compose_stage, ref, queue=queues.LLM, retry=_PROVIDER)
         return result
@@ -169,14 +192,18 @@ class JourneyWorkflow(JourneyInbox):
         self._state, self._hold = EnrollmentState.SENDING, None
         return workflow.now() - began
 
-    async def _wait_for_approval(self, stage: int) -> None:
+    async def _is_approved(self, stage: int) -> bool:
+        """Wait for a person's decision about the text; False when none came in time."""
         self._state, self._hold, self._due_at = EnrollmentState.HOLDING, HoldReason.APPROVAL, None
-        await self._database(
+        awaited = await self._database(
             JourneyActivities.wait_for_person,
             Waiting(enrollment_id=self._id, stage=stage, reason=HoldReason.APPROVAL),
         )
-        await self._until(lambda: self._approved, None)
+        self._due_at = awaited.until if awaited is not None else None
+        left = max(self._due_at - workflow.now(), timedelta(0)) if self._due_at is not None else None
+        await self._until(lambda: self._approved, left)
         self._state, self._hold = EnrollmentState.SENDING, None
+        return self._approved
 
     async def _give_up(self, plan: Plan, stage: int) -> datetime:
         """The hold clock ran out."""
@@ -196,17 +223,44 @@ class JourneyWorkflow(JourneyInbox):
             raise ApplicationError(msg, non_retryable=True)
         return result.due_at
 
-    async def _watch(self, stage: int, until: datetime) -> None:
-        self._stage, self._state = stage, EnrollmentState.WATCHING
-        await self._wait(until, or_when=lambda: False)
+    async def _send_again(self, plan: Plan, stage: int) -> datetime:
+        """A status tells that the last message failed after it was taken: its stage is gone through again.
+
+        Only from the wait after it: a journey that is further on leaves it at that.
+        """
+        self._failed_stage = None
+        result = await self._database(ReopenActivities.reopen_stage, StageRef(enrollment_id=self._id, stage=stage))
+        match result.step:
+            case StageStep.HOLD:
+                self._stage = stage
+                waited = await self._hold_stage(result, plan.hold_for)
+                if result.technical and waited >= plan.hold_for:
+                    return await self._give_up(plan, stage)
+            case StageStep.STALE:
+                pass
+            case _:
+                return self._next_due(result)
+        return await self._run_stage(plan, stage, workflow.now(), again=True)
+
+    async def _watch(self, plan: Plan, stage: int, until: datetime) -> None:
+        while True:
+            self._stage, self._state = stage, EnrollmentState.WATCHING
+            await self._wait(until, or_when=lambda: self._failed_stage == stage - 1)
+            if self._failed_stage != stage - 1:
+                return
+            until = await self._send_again(plan, stage - 1)
 
     # --- waiting -----------------------------------------------------------------------------------------------------
 
-    async def _wait_for_stage(self, due_at: datetime) -> None:
+    async def _wait_for_stage(self, plan: Plan, stage: int, due_at: datetime) -> None:
         """Wait until the stage is due; what was approved before is of another moment."""
-        self._state = EnrollmentState.WAITING
-        self._approved = self._send_now = False
-        await self._wait(due_at, or_when=lambda: self._send_now)
+        while True:
+            self._stage, self._state = stage, EnrollmentState.WAITING
+            self._approved = self._send_now = False
+            await self._wait(due_at, or_when=lambda: self._send_now or self._failed_stage == stage - 1)
+            if self._failed_stage != stage - 1:
+                break
+            due_at = await self._send_again(plan, stage - 1)
         self._state = EnrollmentState.SENDING
 
     async def _wait(self, until: datetime, *, or_when: Callable[[], bool]) -> None:
@@ -297,7 +351,10 @@ class JourneyWorkflow(JourneyInbox):
 
 
 def _timed_out(error: ActivityError) -> bool:
-    return isinstance(error.cause, TemporalTimeoutError)
+    """Whether the time was over; also when the last answer said "try again", and there was none left for that."""
+    if isinstance(error.cause, TemporalTimeoutError):
+        return True
+    return error.retry_state is RetryState.TIMEOUT and workflow.patched("send-out-of-time")
 
 
 def _failure_type(error: ActivityError | ApplicationError) -> str:

@@ -25,8 +25,10 @@ class JourneyInbox:
         self._hold: HoldReason | None = None
         self._released = False
         self._settled = False
+        self._failed_stage: int | None = None
         self._send_now = False
         self._approved = False
+        self._revision: int | None = None
 
     def _hear(self, notice: ExitNotice) -> None:
         if self._exit is None:
@@ -70,14 +72,18 @@ class JourneyInbox:
         self._released = True
 
     @workflow.signal
-    def attempt_settled(self, settled: AttemptSettled) -> None:  # noqa: ARG002 - the database knows which and how
-        """A status has settled the attempt whose outcome was unknown."""
-        self._settled = True
+    def attempt_settled(self, settled: AttemptSettled) -> None:
+        """A status has settled the attempt whose outcome was unknown, or tells that one failed that was taken."""
+        # An older worker took every such signal for the first.
+        if settled.failed and workflow.patched("failed-after-acceptance"):
+            self._failed_stage = settled.stage
+        else:
+            self._settled = True
 
     @workflow.update
-    def approve(self, approval: Approval) -> None:  # noqa: ARG002 - it is in history for whoever asks who said yes
+    def approve(self, approval: Approval) -> None:
         """Send the text that waits."""
-        self._approved = True
+        self._approved, self._revision = True, approval.revision
 
     @approve.validator
     def _may_approve(self, approval: Approval) -> None:  # noqa: ARG002 - a validator has its update's arguments

@@ -17,6 +17,7 @@ from models.orchestration import UpkeepInput, UpkeepReport, UpkeepRound, Wake
 
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=2), maximum_attempts=5)
 _ROUND = timedelta(minutes=10)
+_SIGN_OF_LIFE = timedelta(minutes=1)
 _SHORTEST = timedelta(seconds=5)
 _AFTER_FAULT = timedelta(minutes=5)
 
@@ -55,6 +56,7 @@ class UpkeepWorkflow:
                     UpkeepRound(store_id=self._start.store_id, full=full),
                     task_queue=self._start.shop_queue,
                     start_to_close_timeout=_ROUND,
+                    heartbeat_timeout=_SIGN_OF_LIFE,
                     retry_policy=_RETRY,
                 )
             except ActivityError:

@@ -16,6 +16,7 @@ from models.orchestration import Wake, WatchFound, WatchInput, WatchLook, WatchP
 
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5))
 _LOOK = timedelta(minutes=10)
+_SIGN_OF_LIFE = timedelta(minutes=1)
 _AFTER_FAULT = timedelta(minutes=15)
 
 
@@ -44,6 +45,7 @@ class WatchWorkflow:
                     WatchActivities.look,
                     WatchLook(journey_id=start.journey_id),
                     start_to_close_timeout=_LOOK,
+                    heartbeat_timeout=_SIGN_OF_LIFE,
                     retry_policy=_RETRY,
                 )
             except ActivityError:

@@ -47,14 +47,6 @@ class StoppedDocument(Document):
     unpaced: int
 
 
-class DecisionDocument(Document):
-    """What was decided about a message that waited."""
-
-    send_id: int
-    workflow_id: str
-    decision: Literal["approved", "rejected"]
-
-
 class ConversationDocument(Document):
     """A conversation after a request.
 

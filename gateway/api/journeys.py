@@ -9,7 +9,7 @@ from gateway.api.answers import JourneyDocument, JourneyStateDocument, StoppedDo
 from gateway.api.guard import Marketer, Support, TheGateway
 from gateway.api.people import known
 from gateway.api.problems import ApiError
-from gateway.api.requests import JourneyName, PauseRequest, Who
+from gateway.api.requests import JourneyName, PauseRequest, ResumeRequest, Who
 from gateway.api.responses import NO_SUCH_JOURNEY, NOT_IN_IT, NOT_PAUSABLE
 from gateway.api.stores import store_of
 from models.tables import Journey
@@ -17,7 +17,7 @@ from reports.documents import JourneysDocument, JourneyStatsDocument
 from reports.journeys import journey_line, journey_stats, journeys_of
 from storage.customers import lock_customer
 from storage.journeys import find_journey, latest_version, summary
-from storage.pausing import NotPausableError, pause, resume
+from storage.pausing import Missed, NotPausableError, pause, resume
 from storage.stopping import stop_customer, stop_everybody
 from storage.stores import StoreParts, required_id
 
@@ -65,7 +65,11 @@ async def pause_journey(
         parts = await store_of(session, caller)
         try:
             journey, changed = await pause(
-                session, parts.id, name, reason=request.reason if request is not None else None
+                session,
+                parts.id,
+                name,
+                reason=request.reason if request is not None else None,
+                now=gateway.clock(),
             )
         except NotPausableError as error:
             raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
@@ -73,12 +77,23 @@ async def pause_journey(
 
 
 @router.post("/{name}/resume", responses={404: NO_SUCH_JOURNEY, 409: NOT_PAUSABLE}, summary="Resume a paused journey")
-async def resume_journey(name: JourneyName, caller: Marketer, gateway: TheGateway) -> JourneyStateDocument:
-    """Whoever was due in the meantime goes on now, within the sending hours. Repeating it changes nothing."""
+async def resume_journey(
+    name: JourneyName, caller: Marketer, gateway: TheGateway, request: ResumeRequest | None = None
+) -> JourneyStateDocument:
+    """Whoever was due in the meantime goes on now, within the sending hours, or passes that message over.
+
+    Repeating it changes nothing.
+    """
     async with gateway.database.write() as session:
         parts = await store_of(session, caller)
         try:
-            journey, changed = await resume(session, parts.id, name, now=gateway.clock())
+            journey, changed = await resume(
+                session,
+                parts.id,
+                name,
+                now=gateway.clock(),
+                missed=request.missed if request is not None else Missed.SEND,
+            )
         except NotPausableError as error:
             raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
         answer = _state(parts, journey, changed=changed)

@@ -33,6 +33,8 @@ _TAGS: Final = [
     {"name": "customers", "description": "What support works with."},
     {"name": "journeys", "description": "Which there are, how they do, pausing and stopping them."},
     {"name": "approvals", "description": "Messages that a person has to read before they go."},
+    {"name": "sends", "description": "Messages by what became of them, above all those of which nobody knows."},
+    {"name": "credits", "description": "What may still be spent, and what was charged."},
     {"name": "conversations", "description": "What the store's chat tool tells of its conversations."},
     {"name": "external journeys", "description": "Other automations report whom they write to."},
     {"name": "webhooks", "description": "Signed webhooks in."},

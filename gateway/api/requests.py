@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
     model_validator,
 )
@@ -15,6 +16,8 @@ from pydantic import (
 from models import chat_values
 from models.chat_values import DealContext, StoredText
 from models.enums import MessageAuthor
+from models.message import LONGEST_TEXT
+from storage.pausing import Missed
 
 MAX_MESSAGES: Final = 100
 Moment = Annotated[
@@ -77,6 +80,40 @@ class PauseRequest(Request):
 
     reason: StoredText | None = Field(
         default=None, min_length=1, max_length=200, description="Shown by `journeys`.", examples=["stock is out"]
+    )
+
+
+class ResumeRequest(Request):
+    """What becomes of the messages that came due during the pause."""
+
+    missed: Missed = Field(
+        default=Missed.SEND,
+        description="`send` lets them go now, within the sending hours; `skip` passes them over and goes on with the "
+        "next message. Whoever comes due from now on is written to as ever.",
+    )
+
+
+class DecisionRequest(Request):
+    """Which text a decision is about."""
+
+    revision: StrictInt | None = Field(
+        default=None,
+        ge=0,
+        le=2**31,
+        description="`revision` of the message as it was read: a decision about a text that has changed since is "
+        "refused. The text of now if left out.",
+    )
+
+
+class ApproveRequest(DecisionRequest):
+    """A yes, to the text that waits or to another one."""
+
+    text: StoredText | None = Field(
+        default=None,
+        min_length=1,
+        max_length=LONGEST_TEXT,
+        description="What goes instead of the text that waits: complete, without placeholders. It is held to what a "
+        "generated text is held to.",
     )
 
 
@@ -147,6 +184,12 @@ class ContextRequest(Request):
     at: Moment | None = Field(default=None, description="When it was so; now if left out. The newest stands.")
 
 
+class SettleRequest(Request):
+    """A person's word for what became of a message."""
+
+    sent: StrictBool = Field(description="Whether the customer has it.")
+
+
 LONGEST_EXTERNAL = timedelta(days=366)
 
 
@@ -187,4 +230,6 @@ ConversationId = Annotated[
         examples=["ticket-4711"],
     ),
 ]
-SendId = Annotated[int, Path(ge=1, le=2**53, description="The message's id, from `GET /api/approvals`.")]
+SendId = Annotated[
+    int, Path(ge=1, le=2**31 - 1, description="The message's id, from `GET /api/approvals` or `GET /api/sends`.")
+]

@@ -7,7 +7,12 @@ NO_SUCH_JOURNEY: Final[dict[str, Any]] = {"description": "The store has no such 
 NO_SUCH_MESSAGE: Final[dict[str, Any]] = {"description": "The store has no such message."}
 NOT_PAUSABLE: Final[dict[str, Any]] = {"description": "The journey is neither running nor paused."}
 NOT_IN_IT: Final[dict[str, Any]] = {"description": "The customer is not in this journey."}
-NOT_WAITING: Final[dict[str, Any]] = {"description": "The message does not wait for a decision any more."}
+NOT_WAITING: Final[dict[str, Any]] = {
+    "description": "The message does not wait for a decision any more, or its text is another one than `revision` says."
+}
+NOT_OPEN: Final[dict[str, Any]] = {
+    "description": "It is known what became of the message, or will be in some minutes; `detail` says which."
+}
 TEMPORAL_IS_AWAY: Final[dict[str, Any]] = {
     "description": "The database, Temporal or its worker does not answer; the decision may still be taken later, and "
     "asking again is safe."

@@ -1,6 +1,6 @@
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
@@ -18,12 +18,13 @@ from models.enums import EnrollmentState, EventKind, ExitReason, HoldReason
 from models.orchestration import AttemptSettled, ExitNotice, Released
 from models.tables import Enrollment, SignalIntent
 from storage.customers import lock_customer
-from storage.events import add_attempt_settled, add_broadcast, record_event
-from storage.intents import JITTER, take_due
+from storage.events import add_attempt_settled, add_broadcast, add_intent, record_event
+from storage.intents import JITTER, PAGE, take_due
 from tests.gateway.conftest import Door
 from tests.worlds import NOON, World, later, text_message, whatsapp_body
 
 QUEUE = "relay"
+_RELEASED = 6 * PAGE
 
 
 @workflow.defn
@@ -146,6 +147,34 @@ async def test_every_signal_has_the_payload_that_its_handler_declares(
         add_attempt_settled(session, enrollment, "e:0:0:1", now=NOON)
     assert await relay.drain() == 1
     assert await heard(temporal, enrollment) == ["attempt_settled e:0:0:1"]
+
+
+async def _until(look: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(30):
+        while not await look():  # noqa: ASYNC110 - Temporal and the counts tell nobody by themselves
+            await asyncio.sleep(0.001)
+
+
+async def _has_released(relay: Relay) -> int:
+    return relay.counts["not_found"]
+
+
+async def test_a_reply_is_told_while_thousands_are_released(
+    door: Door, relay: Relay, temporal: Client, request: pytest.FixtureRequest
+) -> None:
+    """A reply that comes in the middle of a large broadcast is on its way after a page or two of it, not after all."""
+    enrollment = await start(temporal, await enrolled(door.world, request))
+    async with door.world.database.write() as session:
+        for number in range(_RELEASED):
+            add_intent(session, f"enr-released-{number}", "released", {"key": "x"}, now=NOON)
+    releasing = asyncio.create_task(relay.drain())
+    await _until(lambda: _has_released(relay))
+    before = relay.counts["not_found"]
+    await happen(door.world, enrollment)
+    await _until(lambda: heard(temporal, enrollment))
+    assert relay.counts["not_found"] - before <= 3 * PAGE
+    await releasing
+    assert relay.counts["not_found"] == _RELEASED
 
 
 async def test_an_intent_for_an_enrollment_that_is_starting_is_retried(

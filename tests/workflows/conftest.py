@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -11,6 +10,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from cli.simulation.clock import VirtualClock
+from tests.databases import remove_sqlite_file
 from tests.stack import BIN, Stack, register_search_attributes, running_stack
 from workflows.plugin import RekindlePlugin
 
@@ -27,8 +27,10 @@ class OpenStack(Protocol):
 
 
 @pytest.fixture
-def open_stack(tmp_path: Path) -> OpenStack:
+def open_stack(tmp_path_factory: pytest.TempPathFactory) -> OpenStack:
     """Opens stacks on time-skipping servers."""
+    file = tmp_path_factory.getbasetemp() / "stack.db"
+    remove_sqlite_file(file)
 
     @asynccontextmanager
     async def opened(at: datetime = MONDAY, **options: Any) -> AsyncIterator[Stack]:
@@ -40,7 +42,7 @@ def open_stack(tmp_path: Path) -> OpenStack:
             # The environment's own client would let the clock run whenever a result is awaited.
             client = await Client.connect(env.client.service_client.config.target_host, plugins=[RekindlePlugin()])
             await register_search_attributes(client)
-            url = f"sqlite+aiosqlite:///{tmp_path}/stack.db"
+            url = f"sqlite+aiosqlite:///{file}"
             async with running_stack(client, url, clock=clock, env=env, **options) as stack:
                 yield stack
 

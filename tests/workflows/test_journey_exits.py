@@ -140,6 +140,7 @@ async def test_a_journey_of_higher_priority_takes_the_customer_over(stack: Stack
     person = await stack.person()
     loser = await stack.begin(journey(*TWO), person)
     await stack.waits(loser, 1)
+    await stack.advance(minutes=1)
     winner = await stack.begin(journey(name="urgent", priority=90, sending={"smart_sending_days": 0}), person)
     assert await stack.ends(loser) is ExitReason.ENTERED_PRIORITY_JOURNEY
     await stack.accepted(2)

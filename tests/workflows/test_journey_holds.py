@@ -202,7 +202,7 @@ async def _approval(stack: Stack, enrollment: str) -> Approval:
 async def test_an_approved_text_goes_as_it_was_read(stack: Stack) -> None:
     """The approval comes after hours: purchases are checked again, the text stays the one that was read."""
     person = await stack.person()
-    enrollment = await stack.begin(journey(sending={"approval": "required"}), person)
+    enrollment = await stack.begin(journey(sending={"approval": "required", "approval_expires": "7d"}), person)
     await stack.holds(enrollment, HoldReason.APPROVAL)
     before = await stack.send(enrollment)
     await stack.advance(days=5)

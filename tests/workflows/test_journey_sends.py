@@ -52,7 +52,7 @@ async def test_a_failed_status_without_a_code_parks_the_send_and_the_journey_goe
     await stack.holds(enrollment, HoldReason.SEND_UNKNOWN)
     async with stack.database.write() as session:
         (attempt,) = (await session.exec(select(SendAttempt))).all()
-        attempt.status = AttemptStatus.FAILED
+        attempt.status, attempt.wamid = AttemptStatus.FAILED, "wamid.lost"
     await stack.advance(minutes=11)
     await stack.waits(enrollment, 1)
     assert (await stack.send(enrollment)).state is SendState.PARKED
@@ -131,7 +131,10 @@ async def test_a_service_that_stays_away_is_tried_slowly(stack: Stack) -> None:
     await stack.advance(minutes=5)
     await stack.holds(enrollment, HoldReason.META_RETRY_LATER)
     assert len(await stack.attempts(enrollment)) == 6
-    await stack.advance(minutes=16)
+    await stack.advance(minutes=17)
+    await stack.holds(enrollment, HoldReason.META_RETRY_LATER)
+    assert len(await stack.attempts(enrollment)) == 7
+    await stack.advance(minutes=17)
     await stack.accepted(1)
 
 
