@@ -7,13 +7,18 @@ from typing import Annotated
 import typer
 
 from cli.connections import shop_access, show_findings, store_findings
+from cli.credits import credit_findings
 from cli.documents import DoctorDocument, Finding
 from cli.failures import DONE, REFUSED, explain, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.privacy import privacy_findings
-from cli.readiness import coupon_problem, history_problem, model_warning, template_problems
+from cli.readiness import coupon_problem, history_problem, model_warning, template_problems, template_waits
+from cli.refusals import refusal_findings
 from cli.run import Run, execute
+from cli.sender import sender_findings
+from cli.sends import parked_findings
 from composition import Providers, TemporalUnavailableError, connect, providers_from, temporal_place
+from models.enums import JourneyState
 from models.journey import JourneyDefinition
 from models.tables import Journey
 from settings import Settings, SettingsError
@@ -26,6 +31,7 @@ from storage.stores import StoreParts, all_stores, required_id
 from storage.templates import templates_of
 
 _GATEWAY_ANSWERS_WITHIN_S = 3.0
+_RUNNING = (JourneyState.ACTIVE, JourneyState.PAUSED, JourneyState.PENDING)
 _OK = 200
 
 
@@ -94,6 +100,10 @@ async def _stores(run: Run, database: Database, journey: str | None, findings: l
         for parts in stores:
             named = f"{parts.store.slug}: "
             found = [*await store_findings(run, parts, providers), *await privacy_findings(run, database, parts)]
+            found += credit_findings(parts.store)
+            found += await parked_findings(database, parts)
+            found += await sender_findings(run, database, parts)
+            found += await refusal_findings(run, database, parts)
             findings += [one.model_copy(update={"subject": named + one.subject}) for one in found]
             for row, definition in await _journeys(database, parts, journey):
                 findings += await _journey(run, database, parts, providers, row, definition)
@@ -104,7 +114,7 @@ async def _journeys(
 ) -> Sequence[tuple[Journey, JourneyDefinition]]:
     async with database.read() as session:
         if name is None:
-            return await active_journeys(session, parts.id)
+            return await active_journeys(session, parts.id, _RUNNING)
         row = await find_journey(session, parts.id, name)
         version = await latest_version(session, required_id(row.id))
         return [(row, parse_definition(version.definition))] if version is not None else []
@@ -123,7 +133,8 @@ async def _journey(
     async with database.read() as session:
         mirror = await templates_of(session, parts.number.waba_id)
     subject = f"{parts.store.slug}: journey {journey.name}"
-    problems = template_problems(definition, mirror)
+    pending = journey.state is JourneyState.PENDING
+    problems = template_problems(definition, mirror, may_wait=pending)
     if (wall := history_problem(definition, parts.shop)) is not None:
         problems.append(wall)
     try:
@@ -134,6 +145,14 @@ async def _journey(
     except SecretKeyError as error:
         problems.append(str(error))
     findings = [Finding(subject=subject, state="fault", text=problem) for problem in problems]
+    if pending:
+        waits = "; ".join(one.in_words for one in template_waits(definition, mirror)) or "nothing any more"
+        text = f"pending: it waits for {waits}; it goes live by itself"
+        findings.append(Finding(subject=subject, state="warning", text=text))
+    elif journey.state is JourneyState.PAUSED:
+        text = f"paused: {journey.state_reason or 'nobody said why'}"
+        advice = f"when what is wrong is mended: `starter.py resume {journey.name}`"
+        findings.append(Finding(subject=subject, state="warning", text=text, advice=advice))
     warning = model_warning(definition, has_model=run.settings.llm_api_key is not None)
     if warning is not None:
         findings.append(Finding(subject=subject, state="warning", text=warning))

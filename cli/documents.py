@@ -10,16 +10,22 @@ from typing import Literal
 
 from models.enums import JourneyKind, JourneyState, StaffRole, TemplateStatus
 from models.journey import ConsentRule
+from reports.credits import CreditsDocument
 from reports.documents import (
+    ApprovalsDocument,
     CustomerView,
+    DecisionDocument,
     DecisionView,
     Document,
     JourneysDocument,
     Moment,
+    SenderView,
     StatusDocument,
     StopDocument,
     VerdictView,
+    VersionStage,
 )
+from reports.sends import SendsDocument, SettledDocument
 
 
 class FailureDocument(Document):
@@ -107,10 +113,12 @@ class StoreView(Document):
     currency: str
     languages: list[str]
     stop_words: list[str]
+    alert_emails: list[str]
     default_region: str | None
     phone_number_id: str
     waba_id: str
     shop_domain: str
+    sender: SenderView
     created_at: Moment
 
 
@@ -178,7 +186,11 @@ class WatchView(Document):
 
 
 class LaunchDocument(Document):
-    """`launch`. A win-back has a launch, a journey of another kind a watch."""
+    """`launch`. A win-back has a launch, a journey of another kind a watch.
+
+    A journey whose templates are not all approved is `pending` after it: `waits_for` names them, and nobody is
+    considered before it goes live by itself.
+    """
 
     launch_id: int | None
     store: str
@@ -189,6 +201,37 @@ class LaunchDocument(Document):
     messages_by_day: dict[date, int]
     warnings: list[str]
     watch: WatchView | None
+    state: JourneyState
+    waits_for: list[str]
+
+
+class FieldChange(Document):
+    """One field of a journey file that says something else; null where it is not set."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+class PublishDocument(Document):
+    """`publish`. Those in `running` stay on the version that they entered with, and so do the `paced`, by version.
+
+    Attributes:
+        version: what new entrants get from now on.
+        previous: what they got until now.
+        changed: whether this made a new version.
+    """
+
+    store: str
+    journey: str
+    state: JourneyState
+    version: int
+    previous: int
+    changed: bool
+    running: list[VersionStage]
+    paced: dict[int, int]
+    changes: list[FieldChange]
+    warnings: list[str]
 
 
 class PauseDocument(Document):
@@ -218,17 +261,39 @@ class WhyNotDocument(Document):
 # --- templates, customers, history -----------------------------------------------------------------------------------
 
 
+class BlockView(Document):
+    """A journey's message that Meta calls wrong for a template: nobody is sent it until something has changed."""
+
+    journey: str
+    code: int | None
+    at: Moment
+    text: str
+
+
+class SubstitutionView(Document):
+    """One template stands for a dead one in running versions; without a journey in those of all."""
+
+    old: str
+    new: str
+    language: str
+    journey: str | None
+    made_at: Moment
+    ended_at: Moment | None
+
+
 class TemplateView(Document):
-    """One template in one language."""
+    """One template in one language. `advice` says what its status means, where something has to be done."""
 
     name: str
     language: str
     status: TemplateStatus
     sendable: bool
+    advice: str | None
     category: str | None
     variables: list[str]
     body: str
     synced_at: Moment
+    blocks: list[BlockView]
 
 
 class TemplatesDocument(Document):
@@ -237,6 +302,33 @@ class TemplatesDocument(Document):
     store: str
     synced: bool
     templates: list[TemplateView]
+    substitutions: list[SubstitutionView]
+
+
+class TemplateUnblockDocument(Document):
+    """`templates unblock`: how many messages may go again. `delivered` is false while Temporal has yet to hear."""
+
+    store: str
+    template: str
+    lifted: int
+    delivered: bool
+
+
+class TemplateSubstituteDocument(Document):
+    """`templates substitute`: the decisions that were made or, with `ended`, that hold no longer."""
+
+    store: str
+    ended: bool
+    substitutions: list[SubstitutionView]
+    delivered: bool
+
+
+class AllowCountryDocument(Document):
+    """`store allow-country`. `blocked` tells whether the country was left out until now."""
+
+    store: str
+    country: str
+    blocked: bool
 
 
 class KeyView(Document):
@@ -335,13 +427,23 @@ DOCUMENTS: dict[str, type[Document]] = {
     "stop": StopDocument,
     "journeys": JourneysDocument,
     "status": StatusDocument,
+    "approvals": ApprovalsDocument,
+    "approve": DecisionDocument,
+    "reject": DecisionDocument,
     "why-not": WhyNotDocument,
     "templates": TemplatesDocument,
+    "templates-unblock": TemplateUnblockDocument,
+    "templates-substitute": TemplateSubstituteDocument,
+    "store-allow-country": AllowCountryDocument,
+    "credits": CreditsDocument,
+    "publish": PublishDocument,
     "pause": PauseDocument,
     "resume": PauseDocument,
     "keys-create": KeyCreateDocument,
     "keys-list": KeyListDocument,
     "keys-revoke": KeyRevokeDocument,
+    "sends-list": SendsDocument,
+    "sends-settle": SettledDocument,
     "customers-import": ImportDocument,
     "customers-opt-out": OptOutDocument,
     "customers-erase": EraseDocument,

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from cli.output import Output
 from reports.documents import CartView, ConversationView, EnrollmentView, MessageView
-from reports.wording import ATTEMPTS, SENDS, SKIPS, STATES, local_time
+from reports.wording import ATTEMPTS, SENDS, SETTLE_ADVICE, SKIPS, STATES, local_time
 
 
 def show_enrollment(output: Output, view: EnrollmentView, zone: ZoneInfo) -> None:
@@ -23,6 +23,13 @@ def show_enrollment(output: Output, view: EnrollmentView, zone: ZoneInfo) -> Non
         output.line(f"next   {view.next_action.text}{at}")
     if view.hold is not None:
         output.line(f"held   {view.hold.reason.value}: {view.hold.text}")
+    for one in view.messages:
+        if one.approval_id is not None:
+            output.line(f"decide `approve {one.approval_id}`, with --text to say something else, or its `reject`")
+        if one.can_settle and one.attempts:
+            tried = local_time(one.attempts[-1].claimed_at, zone)
+            output.line(f"settle `sends settle {one.send_id}`: since {tried} nobody knows whether it was sent;")
+            output.line(f"       {SETTLE_ADVICE}")
     if view.messages:
         output.table(
             ["message#", "state", "template", "text"],

@@ -16,9 +16,13 @@ from cli.people import (
     store_zone,
 )
 from cli.run import Run, execute
+from models.enums import HoldReason
+from reports.senders import in_words
 from reports.status import status_of
 from storage.lookup import customer_of_workflow
 from storage.stores import suppression_key
+
+_OF_THE_NUMBER = (HoldReason.PORTFOLIO_LIMIT, HoldReason.SENDER_PAUSED)
 
 
 def register(app: typer.Typer) -> None:
@@ -66,6 +70,8 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
     show_customer(run.output, document.customer)
     for enrollment in document.enrollments:
         show_enrollment(run.output, enrollment, zone)
+    if any(one.hold is not None and one.hold.reason in _OF_THE_NUMBER for one in document.enrollments):
+        run.output.line(f"\nThe number: {in_words(document.sender)}")
     for waits in document.paced:
         run.output.line(f"\n{waits.journey}: waits for {waits.day:%a %Y-%m-%d}, when the rules are asked again")
     if not document.enrollments:
@@ -76,4 +82,6 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
     for one in document.why_not:
         run.output.line()
         show_verdict(run.output, one)
+    for pending in document.pending:
+        run.output.line(f"\n{pending.journey}: takes nobody yet, it waits for {pending.waits_for}")
     return DONE

@@ -10,6 +10,7 @@ from typing import assert_never
 from gateway.credentials import NumberCredentials
 from models.enums import TemplateStatus
 from policies.account_events import effect_of
+from policies.allowance import UNLIMITED
 from providers.whatsapp.updates import (
     AccountUpdate,
     CapabilityUpdate,
@@ -28,7 +29,6 @@ from providers.whatsapp.updates import (
     UserPreference,
 )
 from storage.ingest_accounts import (
-    UNLIMITED,
     AccountNews,
     AccountPiece,
     LimitPiece,

@@ -6,7 +6,7 @@ currency, and phone numbers are masked.
 """
 
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -65,8 +65,19 @@ class StopDocument(Document):
     delivered: bool
 
 
+class VersionStage(Document):
+    """How many wait for one stage of one version; `stage` counts from 1 and is null when only the watch is left."""
+
+    version: int
+    stage: int | None
+    customers: int
+
+
 class JourneyLine(Document):
-    """One journey with its counts; `exits` splits purchases by attribution as it stands now."""
+    """One journey with its counts; `exits` splits purchases by attribution as it stands now.
+
+    `versions` counts everybody who ever entered with each, `running` those who are under way.
+    """
 
     name: str
     kind: JourneyKind
@@ -77,6 +88,7 @@ class JourneyLine(Document):
     enrollments: dict[str, int]
     exits: dict[str, int]
     paced: int
+    running: list[VersionStage]
 
 
 class JourneysDocument(Document):
@@ -126,9 +138,20 @@ class CustomerView(Document):
 
 
 class WaitingMessage(Document):
-    """A message that a person has to read before it goes; `text` is what the customer would see."""
+    """A message that a person has to read before it goes.
 
+    Attributes:
+        approval_id: names the message with its text as it is now; a rewritten one has another.
+        revision: how often the text was written; the part of `approval_id` behind the point.
+        text: what the customer would see now.
+        text_later: what they would see instead once WhatsApp's 24-hour window is closed; null where that is the same
+            text, or nothing goes then.
+        expires_at: when it is passed over, or the journey ends, unless somebody decides.
+    """
+
+    approval_id: str
     send_id: int
+    revision: int
     workflow_id: str
     journey: str
     stage: int
@@ -136,8 +159,19 @@ class WaitingMessage(Document):
     template: str | None
     language: str | None
     text: str | None
+    text_later: str | None
     written_by: str | None
     drafted_at: Moment | None
+    expires_at: Moment | None
+
+
+class DecisionDocument(Document):
+    """What was decided about a message that waited; `revision` says about which of its texts."""
+
+    send_id: int
+    revision: int
+    workflow_id: str
+    decision: Literal["approved", "rejected"]
 
 
 class ApprovalsDocument(Document):
@@ -154,6 +188,31 @@ class NextAction(Document):
     text: str
     at: Moment | None
     at_local: str | None
+
+
+class WarmUpView(Document):
+    """A number's warm-up; `day` counts the days on which it sends, today's included."""
+
+    start: int
+    grow: str
+    ceiling: str
+    day: int
+
+
+class SenderView(Document):
+    """A store's number, its limits on new recipients in 24 hours, and what is used of them.
+
+    `daily_limit` is the portfolio's, null for none or none told; `allowance` the number's own, while it is warmed up or
+    of low quality. Counts are null where nothing is counted yet.
+    """
+
+    quality: str | None
+    daily_limit: int | None
+    recipients: int | None
+    allowance: int | None
+    allowance_recipients: int | None
+    warm_up: WarmUpView | None
+    messages_per_second: int
 
 
 class HoldView(Document):
@@ -175,7 +234,7 @@ class ExitView(Document):
 
 
 class AttemptView(Document):
-    """One try at a message."""
+    """One try at a message; `settled_by` is whose word its status is, where it is not WhatsApp's."""
 
     number: int
     status: AttemptStatus
@@ -187,12 +246,22 @@ class AttemptView(Document):
     delivered_at: Moment | None
     read_at: Moment | None
     failed_at: Moment | None
+    settled_by: str | None
+    settled_by_at: Moment | None
 
 
 class MessageView(Document):
-    """One stage's message; `text` is what the customer saw, or will see."""
+    """One stage's message; `text` is what the customer saw, or will see.
+
+    `approval_id` is what `approve` and `reject` take while it waits for a person, and null at any other time.
+    `can_settle` tells that nobody knows whether it went: `sends settle` takes its `send_id`.
+    """
+
+    send_id: int
+    can_settle: bool
 
     stage: int
+    approval_id: str | None
     state: SendState
     template: str | None
     language: str | None
@@ -275,6 +344,13 @@ class PacedView(Document):
     day: date
 
 
+class PendingView(Document):
+    """A journey that takes nobody before its templates are approved."""
+
+    journey: str
+    waits_for: str | None
+
+
 class RuleView(Document):
     """One entry rule, with what was seen and what it asks."""
 
@@ -294,11 +370,16 @@ class VerdictView(Document):
 
 
 class StatusDocument(Document):
-    """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none."""
+    """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none.
+
+    `pending` are the store's journeys that take nobody yet.
+    """
 
     store: str
+    sender: SenderView
     customer: CustomerView
     enrollments: list[EnrollmentView]
     paced: list[PacedView]
     decisions: list[DecisionView]
     why_not: list[VerdictView]
+    pending: list[PendingView]

@@ -4,9 +4,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, ExitReason, SendState, SkipReason
 from models.tables import Journey
-from reports.documents import JourneyLine, JourneysDocument, JourneyStatsDocument, StageLine
+from reports.documents import JourneyLine, JourneysDocument, JourneyStatsDocument, StageLine, VersionStage
 from reports.wording import PURCHASED_ELSEWHERE
-from storage.journeys import JourneySummary, summaries, summary
+from storage.journeys import JourneySummary, running_by_stage, summaries, summary
 from storage.lookup import count_attributed_exits
 from storage.stage_counts import stage_counts
 from storage.stores import StoreParts, required_id
@@ -31,6 +31,10 @@ async def journey_line(session: AsyncSession, one: JourneySummary) -> JourneyLin
         enrollments={state.value: one.by_state[state] for state in EnrollmentState},
         exits=_exits(one.by_exit, own),
         paced=one.paced,
+        running=[
+            VersionStage(version=at.version, stage=at.stage, customers=at.customers)
+            for at in await running_by_stage(session, required_id(one.journey.id))
+        ],
     )
 
 

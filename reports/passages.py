@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from models.enums import AttributedBy, EnrollmentState, EventKind, ExitReason, HoldReason, JourneyKind, SkipReason
 from models.money import Money
-from models.tables import CustomerEvent, Enrollment, Order, Send, SendAttempt, Template
+from models.tables import CustomerEvent, Enrollment, Number, Order, Send, SendAttempt, Template
 from policies.whatsapp_reactions import explain
 from reports.documents import (
     Amount,
@@ -21,6 +21,7 @@ from reports.documents import (
     OrderView,
     TimelineLine,
 )
+from reports.holds import hold_words
 from reports.wording import (
     ATTEMPTS,
     EXITS,
@@ -30,8 +31,10 @@ from reports.wording import (
     exit_word,
     local_time,
 )
+from storage.approvals import approval_id, is_waiting
 from storage.enrollments import RESTARTED
 from storage.lookup import Passage
+from storage.settling import UNSETTLED
 from storage.stores import required_id
 from storage.subjects import Subject
 
@@ -50,13 +53,23 @@ _EVENTS = {
 _SAID_BY_EXIT = frozenset({EventKind.STOP, EventKind.CONVERSATION_CHANGED})
 
 
-def enrollment_view(passage: Passage, templates: Templates, texts: Mapping[int, str], zone: ZoneInfo) -> EnrollmentView:
+def enrollment_view(
+    passage: Passage,
+    templates: Templates,
+    texts: Mapping[int, str],
+    zone: ZoneInfo,
+    *,
+    number: Number | None = None,
+    now: datetime | None = None,
+) -> EnrollmentView:
     """The enrollment as a document.
 
     Args:
         templates: the mirror, by name and language.
         texts: what the customer wrote, by event.
         zone: the store's, for local times.
+        number: the store's, to say why it does not send.
+        now: the time, with a number.
     """
     enrollment = passage.enrollment
     stages = len(passage.definition.stages)
@@ -70,7 +83,7 @@ def enrollment_view(passage: Passage, templates: Templates, texts: Mapping[int, 
         stages=stages,
         entered_at=enrollment.entered_at,
         next_action=_next_action(passage, zone),
-        hold=_hold(enrollment),
+        hold=_hold(passage, hold_words(passage, templates, number, now)),
         exit=_exit(passage),
         conversation=_conversation(passage.subject),
         cart=_cart(passage.subject),
@@ -109,6 +122,8 @@ def _next_action(passage: Passage, zone: ZoneInfo) -> NextAction | None:
             return _action("it stays in the control group until then", enrollment.horizon_at, zone)
         case EnrollmentState.WATCHING:
             return _action("the watch ends", enrollment.due_at, zone)
+        case EnrollmentState.HOLDING if enrollment.hold_reason is HoldReason.APPROVAL:
+            return _undecided(passage, number, zone)
         case EnrollmentState.HOLDING if enrollment.due_at is None:
             return _action(f"{number} goes when what it waits for has come", None, zone)
         case EnrollmentState.HOLDING:
@@ -117,14 +132,23 @@ def _next_action(passage: Passage, zone: ZoneInfo) -> NextAction | None:
             return _action(f"{number} is due", enrollment.due_at, zone)
 
 
+def _undecided(passage: Passage, number: str, zone: ZoneInfo) -> NextAction:
+    until = passage.enrollment.due_at
+    if until is None:  # it waits since before there was an end to it
+        return _action(f"{number} goes when somebody approves it", None, zone)
+    ends = "the journey ends" if passage.definition.sending.on_expire == "exit" else f"{number} is passed over"
+    return _action(f"{ends} unless somebody approves it", until, zone)
+
+
 def _action(text: str, at: datetime | None, zone: ZoneInfo) -> NextAction:
     return NextAction(text=text, at=at, at_local=local_time(at, zone) if at is not None else None)
 
 
-def _hold(enrollment: Enrollment) -> HoldView | None:
+def _hold(passage: Passage, text: str) -> HoldView | None:
+    enrollment = passage.enrollment
     if enrollment.hold_reason is None:
         return None
-    return HoldView(reason=enrollment.hold_reason, text=HOLDS[enrollment.hold_reason], until=enrollment.due_at)
+    return HoldView(reason=enrollment.hold_reason, text=text, until=enrollment.due_at)
 
 
 def _exit(passage: Passage) -> ExitView | None:
@@ -148,7 +172,10 @@ def _exit(passage: Passage) -> ExitView | None:
 def _message(passage: Passage, send: Send, templates: Templates) -> MessageView:
     attempts = passage.attempts.get(send.id or 0, [])
     return MessageView(
+        send_id=required_id(send.id),
         stage=send.stage + 1,
+        can_settle=send.state in UNSETTLED,
+        approval_id=approval_id(send) if is_waiting(passage.enrollment, send) else None,
         state=send.state,
         template=send.template_name,
         language=send.template_language,
@@ -164,6 +191,11 @@ def shown_text(send: Send, attempts: Sequence[SendAttempt], templates: Templates
     """The free text where that went out, else the template with its variables filled."""
     if send.free_text is not None and (not attempts or not attempts[-1].used_template):
         return send.free_text
+    return filled_template(send, templates)
+
+
+def filled_template(send: Send, templates: Templates) -> str | None:
+    """The template with its variables filled; the variables alone where we do not know it, None where there is none."""
     template = templates.get((send.template_name or "", send.template_language or ""))
     if template is None:
         return " / ".join(send.parameters.values()) or None
@@ -185,6 +217,8 @@ def _attempt(attempt: SendAttempt) -> AttemptView:
         delivered_at=attempt.delivered_at,
         read_at=attempt.read_at,
         failed_at=attempt.failed_at,
+        settled_by=attempt.settled_by,
+        settled_by_at=attempt.settled_by_at,
     )
 
 
@@ -233,6 +267,9 @@ def _attempt_lines(number: str, attempt: SendAttempt) -> list[TimelineLine]:
         code = f"code {attempt.error_code}: " if attempt.error_code is not None else ""
         text = f"{number}: {code}{explain(attempt.error_code)}"
         lines.append(TimelineLine(at=attempt.failed_at, what="failed", text=text))
+    if attempt.settled_by is not None and attempt.settled_by_at is not None:
+        text = f"{number}: {attempt.settled_by} said what became of it"
+        lines.append(TimelineLine(at=attempt.settled_by_at, what="settled", text=text))
     if not lines:
         lines.append(TimelineLine(at=attempt.claimed_at, what="claimed", text=f"{number}: {ATTEMPTS[attempt.status]}"))
     return lines

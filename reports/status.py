@@ -7,9 +7,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EventKind
 from models.tables import Customer
-from reports.documents import PacedView, StatusDocument
+from reports.documents import PacedView, PendingView, StatusDocument
 from reports.passages import enrollment_view
 from reports.people import customer_view, decision_views, verdict
+from reports.senders import sender_of, sender_view
+from storage.going_live import pending_journeys
 from storage.lookup import active_journeys, decisions_about, paced_of, passages, texts_of
 from storage.stores import StoreParts, required_id
 from storage.templates import templates_of
@@ -45,9 +47,14 @@ async def status_of(
         ]
     return StatusDocument(
         store=parts.store.slug,
+        sender=sender_view(await sender_of(session, parts, now=now)),
         customer=customer_view(customer),
-        enrollments=[enrollment_view(one, mirror, texts, zone) for one in story],
+        enrollments=[enrollment_view(one, mirror, texts, zone, number=parts.number, now=now) for one in story],
         paced=[PacedView(journey=name, day=row.day) for name, row in await paced_of(session, customer_id)],
         decisions=decision_views(await decisions_about(session, customer_id)),
         why_not=verdicts,
+        pending=[
+            PendingView(journey=one.name, waits_for=one.state_reason)
+            for one in await pending_journeys(session, parts.id)
+        ],
     )

@@ -31,8 +31,8 @@ EXITS: Final[dict[str, str]] = {
 
 HOLDS: Final[dict[HoldReason, str]] = {
     HoldReason.HOURS: "outside the sending hours",
-    HoldReason.PORTFOLIO_LIMIT: "WhatsApp's limit of new conversations a day is reached",
-    HoldReason.TEMPLATE_HELD: "the template cannot be sent at present",
+    HoldReason.PORTFOLIO_LIMIT: "WhatsApp's limit of new recipients in 24 hours is reached",
+    HoldReason.TEMPLATE_HELD: "the template cannot be sent at present, or Meta refuses what is sent with it",
     HoldReason.SENDER_PAUSED: "the store's number is paused",
     HoldReason.CREDENTIAL: "WhatsApp or the shop refuses the store's credential",
     HoldReason.NO_CREDITS: "there are no credits left",
@@ -46,10 +46,12 @@ SKIPS: Final[dict[SkipReason, str]] = {
     SkipReason.WINDOW_CLOSED: "free text is not allowed any more and there is no template",
     SkipReason.VARIABLE_MISSING: "something that the text needs is not known of the customer",
     SkipReason.TEMPLATE_DEAD: "the template is rejected, disabled or gone",
-    SkipReason.META_DECLINED: "Meta limits how much marketing this person gets",
+    SkipReason.META_DECLINED: "Meta takes no marketing to this person, or to their country, at present",
+    SkipReason.REQUEST_REFUSED: "Meta refuses the message as it is for this customer",
     SkipReason.HOLD_EXPIRED: "it was held for too long",
     SkipReason.SMART_SENDING: "another journey wrote to the customer recently",
     SkipReason.RECENT_ORDER: "the customer ordered recently",
+    SkipReason.JOURNEY_PAUSED: "it came due while the journey was paused",
 }
 
 STATES: Final[dict[EnrollmentState, str]] = {
@@ -66,11 +68,17 @@ SENDS: Final[dict[SendState, str]] = {
     SendState.DRAFTED: "written, not sent yet",
     SendState.IN_FLIGHT: "on its way",
     SendState.ACCEPTED: "taken by WhatsApp",
-    SendState.FAILED: "refused, may be tried again",
-    SendState.UNKNOWN: "perhaps sent",
-    SendState.PARKED: "given up, somebody should look at it",
+    SendState.FAILED: "not sent",
+    SendState.UNKNOWN: "perhaps sent, waits for WhatsApp's word",
+    SendState.PARKED: "perhaps sent, and WhatsApp has not said",
     SendState.SKIPPED: "passed over",
 }
+
+SETTLE_ADVICE: Final = (
+    "look into the customer's chat in WhatsApp: if the message is there `sends settle ID --sent`, else `--not-sent`; "
+    "it is never sent twice, and left alone it counts as perhaps sent"
+)
+"""What to do about a message of which nobody knows whether it went."""
 
 ATTEMPTS: Final[dict[AttemptStatus, str]] = {
     AttemptStatus.CLAIMED: "about to be posted",
@@ -99,7 +107,7 @@ OUTCOMES: Final[dict[str, str]] = {
     LeftOut.FILTER_CART_TOTAL: "the cart is worth less than the journey asks",
     LeftOut.FILTER_ONLY_NEW: "it began before the journey was launched for new ones only",
     LeftOut.RE_ENTRY: "the customer was in this journey already",
-    LeftOut.MARKETING_NOT_DELIVERABLE: "WhatsApp delivers no marketing to US numbers",
+    LeftOut.MARKETING_NOT_DELIVERABLE: "WhatsApp delivers no marketing to this number at present",
     LeftOut.ERASED: "the customer's data was erased",
     LeftOut.LIMIT: "the launch was limited to fewer customers",
     LeftOut.PACED: "waits for a later day",

@@ -19,6 +19,7 @@ from models.tables import (
     ConsentWriteBack,
     ConversationRef,
     Customer,
+    NumberMove,
     Shop,
     SignalIntent,
     UnmatchedStatus,
@@ -124,7 +125,7 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
     Args:
         session: a writing transaction.
         raw_before: raw updates that came in earlier go.
-        now: the dedupe keys and settled intents of a month before it go.
+        now: the dedupe keys, settled intents and changes of number of a month before it go.
 
     Returns:
         How many rows went; 0 when nothing old is left.
@@ -135,6 +136,7 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
         (AppliedPiece, AppliedPiece.key, col(AppliedPiece.at) < before),
         (UnmatchedStatus, UnmatchedStatus.id, col(UnmatchedStatus.at) < before),
         (SignalIntent, SignalIntent.id, col(SignalIntent.settled_at) < before),
+        (NumberMove, NumberMove.id, col(NumberMove.at) < before),
         (ConversationRef, ConversationRef.id, _forlorn(raw_before)),
     )
     gone = 0

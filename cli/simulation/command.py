@@ -1,10 +1,13 @@
-"""`simulate` and `demo`: weeks of a journey in about a minute, before anybody real gets a message."""
+"""`simulate` and `demo`: weeks of a journey in about a minute, before anybody real gets a message.
+
+The simulated world is loaded when there is something to simulate: a file with a mistake in it is told of at once.
+"""
 
 import contextlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
@@ -13,17 +16,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cli.failures import DONE, REFUSED, Failure
 from cli.options import DebugFlag, JsonFlag
 from cli.run import Run, execute
-from cli.simulation.document import Outcome
 from cli.simulation.files import read_given, read_journeys
 from cli.simulation.options import ZONE, Options
-from cli.simulation.parts import running_parts
-from cli.simulation.past import SimulationError
-from cli.simulation.run import Progress as Day
-from cli.simulation.run import Simulation, Watcher
-from cli.simulation.show import show_outcome, show_story
-from cli.simulation.story import story_of
 from models.enums import JourneyKind
-from sandbox.shoppers import Habits
+from sandbox.habits import Habits
+
+if TYPE_CHECKING:
+    from cli.simulation.document import Outcome
+    from cli.simulation.run import Progress as Day
+    from cli.simulation.run import Watcher
 
 DEMO_FILE = Path(__file__).parents[2] / "examples" / "win_back.yaml"
 _SHORTEST_BAR_DAYS = 30
@@ -141,7 +142,13 @@ def demo(
     return execute(work, as_json=False, store=None, debug=debug)
 
 
-async def _run(run: Run, options: Options, *, with_story: bool) -> Outcome:
+async def _run(run: Run, options: Options, *, with_story: bool) -> "Outcome":
+    from cli.simulation.parts import running_parts  # noqa: PLC0415 - see the module's docstring
+    from cli.simulation.past import SimulationError  # noqa: PLC0415 - as above
+    from cli.simulation.run import Simulation  # noqa: PLC0415 - as above
+    from cli.simulation.show import show_outcome, show_story  # noqa: PLC0415 - as above
+    from cli.simulation.story import story_of  # noqa: PLC0415 - as above
+
     zone = ZoneInfo(ZONE)
     with _progress(run, options) as watch:
         async with running_parts(options) as parts:
@@ -161,7 +168,7 @@ async def _run(run: Run, options: Options, *, with_story: bool) -> Outcome:
 
 
 @contextlib.contextmanager
-def _progress(run: Run, options: Options) -> Iterator[Watcher]:
+def _progress(run: Run, options: Options) -> Iterator["Watcher"]:
     """A bar by virtual day on stderr."""
     bar = Progress(
         TextColumn("{task.description}"),
@@ -175,7 +182,7 @@ def _progress(run: Run, options: Options) -> Iterator[Watcher]:
     with bar:
         task = bar.add_task("selecting the audience", total=None, counts="")
 
-        def watch(day: Day) -> None:
+        def watch(day: "Day") -> None:
             total = options.days or max(_SHORTEST_BAR_DAYS, day.day + 1)
             counts = f"{day.open} in a journey, {day.closed} over, {day.sent} messages"
             bar.update(task, description=f"day {day.day}", completed=day.day, total=total, counts=counts)

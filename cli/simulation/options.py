@@ -8,7 +8,7 @@ from pathlib import Path
 from models.conversations_file import ConversationsFile
 from models.journey import JourneyDefinition
 from models.orders_file import OrderRow
-from sandbox.shoppers import Habits
+from sandbox.habits import Habits
 
 STORE = "simulated"
 ZONE = "Europe/Berlin"

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -35,7 +36,6 @@ from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
 from models.enums import StaffRole
 from observability import route_temporal_logs
-from providers.llm.client import LlmClient
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
 from sandbox.chats import ChatActivities, Chats, ChatWorkflow, Doors
@@ -55,6 +55,9 @@ from storage.secrets import Cipher, new_key
 from storage.stores import StoreParts, add_store, find_store
 from worker import Fleet, Share
 from workflows.plugin import RekindlePlugin
+
+if TYPE_CHECKING:
+    from providers.llm.client import LlmClient
 
 _MODEL = "sandbox-writer"
 _LEAST_CACHED, _MOST_CACHED = 1000, 20_000
@@ -138,7 +141,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             whatsapp=WhatsAppClient(http, base_url=urls["whatsapp"]),
             shopify=ShopifyClient(http),
             temporal=client,
-            llm=LlmClient(llm_http, base_url=f"{urls['llm']}/v1", api_key=SecretStr(TOKEN), model=_MODEL),
+            llm=_writer(options, llm_http, f"{urls['llm']}/v1"),
             allow_synthetic=True,
         )
         store = await _add_store(database, cipher, world, urls["shopify"], options.seed, opening)
@@ -227,6 +230,15 @@ def _cast(options: Options, world: World, opening: datetime, zone: ZoneInfo) -> 
 
     file = options.conversations
     return cast_of(file, world.shop, moment, opening) if file is not None else Cast()
+
+
+def _writer(options: Options, http: httpx2.AsyncClient, base_url: str) -> "LlmClient | None":
+    """The model's client, whose library is not loaded for journeys that ask no model."""
+    if all(stage.message.ai is None for definition in options.definitions for stage in definition.stages):
+        return None
+    from providers.llm.client import LlmClient  # noqa: PLC0415 - as said
+
+    return LlmClient(http, base_url=base_url, api_key=SecretStr(TOKEN), model=_MODEL)
 
 
 async def _open_api(database: Database, store: StoreParts, now: datetime) -> str:

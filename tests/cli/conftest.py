@@ -25,9 +25,9 @@ from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
 from settings import load_settings
 from storage.engine import Database
-from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.stores import NewStore, add_store
+from tests.databases import new_sqlite_file
 from tests.serving import serve
 from worker import Fleet
 
@@ -155,8 +155,8 @@ async def scene(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    database = Database(environment["REKINDLE_DATABASE_URL"])
-    await create_all(database)
+    new_sqlite_file(tmp_path / "rekindle.db", stamped=True)
+    database = Database(environment["REKINDLE_DATABASE_URL"], throwaway=True)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield Scene(database, Cipher([key]), environment, capture=capsys)

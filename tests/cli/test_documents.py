@@ -14,6 +14,7 @@ from temporalio.client import Client
 
 from cli.documents import DOCUMENTS
 from cli.schemas import FOLDER, schemas
+from cli.validate import read_definition
 from composition import system_clock
 from models.enums import (
     AttemptStatus,
@@ -34,7 +35,7 @@ from storage.enrollments import close_enrollment
 from storage.events import record_event
 from storage.journeys import publish
 from storage.orders import OrderFacts, apply_order
-from tests.cli.conftest import SALT, WABA, Answer, Scene
+from tests.cli.conftest import SALT, WABA, Answer, Scene, edit
 from tests.silences import cart_journey, follow_up, leave_cart, speak
 from tests.worlds import DEFINITION, World
 
@@ -523,3 +524,14 @@ async def test_launch_of_a_follow_up(world: Scene, tmp_path: Path) -> None:
     day = min(re.findall(r"\d{4}-\d\d-\d\d", answer.out))
     answer.out = answer.out.replace(day, "2030-01-01")
     check("launch-follow-up", answer, document="launch")
+
+
+async def test_publish_golden(world: Scene, journey_file: Path) -> None:
+    """A new version of a journey that nobody is in, field by field."""
+    world.clock = NOW
+    await _templates(world)
+    async with world.database.write() as session:
+        journey, _ = await publish(session, 1, read_definition(journey_file), now=START)
+        journey.state = JourneyState.ACTIVE
+    edit(journey_file, ("after: 3d", "after: 2d"))
+    check("publish", await world.run("publish", str(journey_file), "--yes", "--json"))

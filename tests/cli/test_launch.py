@@ -142,7 +142,7 @@ async def test_a_launch_lists_every_reason_why_it_cannot_start(world: Scene, jou
     )
     answer = await world.run("launch", str(journey_file), "--yes")
     assert answer.code == 1
-    assert "winback_pending (en) is not approved" in answer.err
+    assert "winback_pending (en): PENDING; it is not approved yet" in answer.err
     assert "no_such (en) does not exist" in answer.err
     assert "GONE10 does not exist" in answer.err
     assert "last 60 days" in answer.err

@@ -10,6 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.cli.conftest import Scene
+
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "simulate.json"
 JOURNEY = "examples/win_back_minimal.yaml"
@@ -81,25 +83,38 @@ def test_everybody_considered_is_accounted_for(golden: Path) -> None:
         (["simulate", FOLLOW_UP, "--conversations", CHATS, "--limit", "3"], 1, "sending.max_per_day"),
     ],
 )
-def test_wrong_input_is_told_in_a_line_and_with_its_exit_code(arguments: list[str], code: int, said: str) -> None:
+async def test_wrong_input_is_told_in_a_line_and_with_its_exit_code(
+    scene: Scene, arguments: list[str], code: int, said: str
+) -> None:
     """Nothing is simulated, no traceback is shown, and the exit code says what kind of mistake it was."""
-    done = starter(*arguments)
-    assert done.returncode == code
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    done = await scene.run(*arguments)
+    assert done.code == code
+    assert said in done.err
+    assert "Traceback" not in done.err
+    assert done.out == ""
 
 
-def test_good_rows_are_used_alone_only_when_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("days", "code"), [("1", 1), ("0", 2)])
+def test_the_process_ends_with_the_exit_code_before_anything_is_loaded(days: str, code: int) -> None:
+    """A script sees the same code, and whoever has mistyped does not wait for Temporal's libraries or the sandbox."""
+    command = [sys.executable, "-X", "importtime", "starter.py", "simulate", "no-such-file.yaml", "--days", days]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "cli.simulation.files" in loaded
+    assert not {name for name in loaded if name in {"temporalio", "openai", "cli.simulation.parts", "sandbox.shopify"}}
+
+
+async def test_good_rows_are_used_alone_only_when_asked(scene: Scene, tmp_path: Path) -> None:
     """A half-broken file names its bad rows and is refused; with --skip-bad-rows the good ones are used."""
     orders = tmp_path / "orders.csv"
     orders.write_text(
         "order_id,customer_id,ordered_on,total,currency\nA1,C1,2026-08-01,20.00,EUR\nA2,C2,not-a-day,10.00,EUR\n",
         "utf-8",
     )
-    refused = starter("simulate", JOURNEY, "--orders", str(orders))
-    assert refused.returncode == 1
-    assert "3" in refused.stderr
+    refused = await scene.run("simulate", JOURNEY, "--orders", str(orders))
+    assert refused.code == 1
+    assert "3" in refused.err
     used = starter(
         "simulate",
         JOURNEY,
@@ -116,9 +131,9 @@ def test_good_rows_are_used_alone_only_when_asked(tmp_path: Path) -> None:
     assert json.loads(used.stdout)["audience"]["considered"] == 1
 
 
-def test_a_recording_needs_a_directory_of_its_own(tmp_path: Path) -> None:
+async def test_a_recording_needs_a_directory_of_its_own(scene: Scene, tmp_path: Path) -> None:
     """A recording is never mixed with an earlier one."""
     (tmp_path / "whatsapp.jsonl").write_text("", "utf-8")
-    done = starter("simulate", JOURNEY, "--record", str(tmp_path))
-    assert done.returncode == 1
-    assert "is not empty" in done.stderr
+    done = await scene.run("simulate", JOURNEY, "--record", str(tmp_path))
+    assert done.code == 1
+    assert "is not empty" in done.err
