@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity, workflow
 from temporalio.client import Client
 
+from sandbox.habits import Habits
 from sandbox.shopify.checkout_bodies import checkout_body
 from sandbox.shopify.deeds import Deeds
 from sandbox.shopify.records import CheckoutRecord
@@ -212,21 +213,6 @@ class ShopperActivities:
     async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> None:
         response = await self._crowd.http.post(url, content=body, headers=headers)
         response.raise_for_status()
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How often a message moves somebody, as shares of 1.
-
-    Attributes:
-        replies: answer it.
-        stops: answer STOP.
-        orders: order.
-    """
-
-    replies: float = 0.06
-    stops: float = 0.01
-    orders: float = 0.05
 
 
 class Audience:

@@ -7,6 +7,7 @@ on a dev server it is the machine's.
 import asyncio
 import dataclasses
 import json
+import ssl
 import sys
 import time
 import uuid
@@ -45,6 +46,7 @@ from models.money import Money
 from models.orchestration import AudienceInput, JourneyStatus, LaunchRequest, StartEntrants
 from models.tables import Customer, Enrollment, Journey, Launch, LaunchCandidate, Send, SendAttempt, TimelineEntry
 from providers.llm.client import LlmClient
+from providers.mail import MailServer
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
 from sandbox.llm.app import MODEL, LlmSandbox
@@ -56,7 +58,7 @@ from sandbox.whatsapp.books import AcceptedMessage
 from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
 from sandbox.whatsapp.sender import WebhookSender
-from storage.engine import Database
+from storage.engine import Database, has_database
 from storage.entry import Entry, considered, enroll
 from storage.events import add_broadcast
 from storage.journeys import latest_version, publish
@@ -65,6 +67,7 @@ from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.stopping import stop_customer
 from storage.stores import NewStore, StoreParts, add_store, find_store, required_id, suppression_key
+from tests.databases import database_at, new_sqlite_file
 from tests.serving import serve
 from worker import Fleet
 from workflows.audience import AudienceWorkflow
@@ -81,6 +84,8 @@ ZONE = "Europe/London"
 _PATIENCE_S = 20.0
 _LOOK_S = 0.01
 _FIRST_PHONE = 447700900100
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here speaks TLS, and reading the world's certificates takes longer than many a test."""
 
 
 HELLO: dict[str, Any] = {
@@ -132,7 +137,7 @@ class Line(httpx.AsyncBaseTransport):
         self.refusals = 0
         self.before_send: Callable[[str], Awaitable[None]] | None = None
         self.answers: dict[str, httpx.Response] = {}
-        self._wire = httpx.AsyncHTTPTransport()
+        self._wire = httpx.AsyncHTTPTransport(verify=_TRUSTS_NOBODY)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Pass a request on."""
@@ -560,11 +565,11 @@ async def running_stack(
     env: WorkflowEnvironment | None = None,
     key: str | None = None,
     fleet: bool = True,
-    tables: bool = True,
     max_cached_workflows: int | None = None,
     unknown_wait: timedelta = timedelta(minutes=10),
     with_model: bool = True,
     store: Mapping[str, Any] | None = None,
+    mail: MailServer | None = None,
 ) -> AsyncIterator[Stack]:
     """Everything around one Temporal client, empty but for a store with its mirrored templates.
 
@@ -575,17 +580,15 @@ async def running_stack(
         env: the time-skipping environment, if `clock` is its virtual clock.
         key: opens the store's secrets; drawn if left out.
         fleet: whether workers run in this process.
-        tables: whether the tables are to be made.
         max_cached_workflows: of the workers.
         unknown_wait: how long a send of unknown outcome waits for a status.
         with_model: whether a language model is configured.
         store: what is other than usual about the store.
+        mail: takes the mails to the store's people.
     """
     async with AsyncExitStack() as stack:
-        database = Database(database_url)
+        database = await _open(database_url)
         stack.push_async_callback(database.close)
-        if tables:
-            await create_all(database)
         cipher = Cipher([key or new_key()])
         relay = Relay(database, client, clock)
         account = Account(WABA, PHONE_NUMBER_ID, "447700900000")
@@ -604,7 +607,7 @@ async def running_stack(
         urls = {name: f"{root}/{name}" for name in apps}
         line = Line()
         http = await stack.enter_async_context(httpx.AsyncClient(transport=line))
-        llm_http = await stack.enter_async_context(httpx2.AsyncClient())
+        llm_http = await stack.enter_async_context(httpx2.AsyncClient(verify=_TRUSTS_NOBODY))
         services = Services(
             database=database,
             cipher=cipher,
@@ -614,6 +617,7 @@ async def running_stack(
             llm=LlmClient(llm_http, base_url=f"{urls['llm']}/v1", api_key=SecretStr(TOKEN), model=MODEL)
             if with_model
             else None,
+            mail=mail,
             unknown_wait=unknown_wait,
         )
         parts = await _add_store(database, cipher, urls["shopify"], now=clock(), changes=store or {})
@@ -655,6 +659,16 @@ async def running_stack(
             for workflow_id in found.started:
                 with suppress(RPCError):
                     await client.get_workflow_handle(workflow_id).terminate()
+
+
+async def _open(url: str) -> Database:
+    """The database with its tables, new if it is not there yet."""
+    database = database_at(url)
+    if database.is_sqlite and not has_database(url):
+        new_sqlite_file(Path(url.partition("///")[2]), stamped=True)
+    else:
+        await create_all(database)
+    return database
 
 
 async def _add_store(

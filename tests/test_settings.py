@@ -64,6 +64,8 @@ def test_a_database_of_ones_own_needs_a_key(monkeypatch: pytest.MonkeyPatch, url
         ("SHOPIFY_VERSION", "2026-11", "REKINDLE_SHOPIFY_VERSION: "),
         ("LLM_BASE_URL", "hunter2", "REKINDLE_LLM_BASE_URL: must start with"),
         ("LLM_API_KEY", "hunter2", "REKINDLE_LLM_MODEL: required"),
+        ("SMTP_URL", "imap://u:hunter2@mail", "REKINDLE_SMTP_URL: must start with"),
+        ("SMTP_URL", "smtps://u:hunter2@mail", "REKINDLE_MAIL_FROM: required"),
         ("GATEWAY_PORT", "70000", "REKINDLE_GATEWAY_PORT: "),
         ("LOG_LEVEL", "hunter2", "REKINDLE_LOG_LEVEL: "),
     ],

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from activities.selection import Selection
 from cli.app import main
+from composition import system_clock
 from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch
 from sandbox.shopify.state import ALL_SCOPES
+from storage.stopping import stop_everybody
 from tests.cli.conftest import Scene, edit
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -239,3 +242,23 @@ async def test_doctor_finds_a_stack_well_but_for_its_gateway(world: Scene, journ
     assert [one["subject"] for one in findings if one["state"] == "fault"] == ["gateway"]
     assert answer.code == 1
     assert {"subject": "worker", "state": "ok", "text": "rekindle is polled", "advice": None} in findings
+
+
+async def test_a_stop_in_the_last_moment_of_a_launch_stands(
+    world: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped after the launch was let off and before the journey runs, it stays stopped, and the launch says so."""
+    world.customer(1)
+    begin = Selection.begin
+
+    async def begin_and_be_stopped(selection: Selection, launch_id: int) -> bool:
+        begun = await begin(selection, launch_id)
+        await stop_everybody(world.database, 1, reason="stopped by staff", clock=system_clock)
+        return begun
+
+    monkeypatch.setattr(Selection, "begin", begin_and_be_stopped)
+    answer = await world.run("launch", str(journey_file), "--yes")
+    assert (answer.code, "was stopped" in answer.err) == (1, True), answer.err
+    ((journey,), (launch,)) = await _rows(world, Journey), await _rows(world, Launch)
+    assert (journey.state, launch.state) == (JourneyState.STOPPED, LaunchState.FAILED)
+    assert await _rows(world, Enrollment) == []

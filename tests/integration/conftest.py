@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -10,6 +9,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from composition import system_clock
+from tests.databases import remove_sqlite_file
 from tests.devserver import dev_server
 from tests.stack import Stack, running_stack
 from workflows.plugin import RekindlePlugin
@@ -23,17 +23,11 @@ class OpenStack(Protocol):
         ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def server() -> AsyncIterator[WorkflowEnvironment]:
-    """The dev server."""
+    """The dev server; it ends with these tests, because it is never idle."""
     async with dev_server() as environment:
         yield environment
-
-
-@pytest.fixture(scope="session")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the programs that tests start keep what they compile."""
-    return tmp_path_factory.getbasetemp()
 
 
 @pytest.fixture
@@ -43,12 +37,14 @@ async def temporal(server: WorkflowEnvironment) -> Client:
 
 
 @pytest.fixture
-def open_stack(temporal: Client, tmp_path: Path) -> OpenStack:
+def open_stack(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> OpenStack:
     """Opens stacks on the dev server."""
+    file = tmp_path_factory.getbasetemp() / "stack.db"
+    remove_sqlite_file(file)
 
     @asynccontextmanager
     async def opened(**options: Any) -> AsyncIterator[Stack]:
-        url = options.pop("database_url", f"sqlite+aiosqlite:///{tmp_path}/stack.db")
+        url = options.pop("database_url", f"sqlite+aiosqlite:///{file}")
         async with running_stack(temporal, url, clock=system_clock, **options) as stack:
             yield stack
 

@@ -44,13 +44,14 @@ async def post(http: httpx.AsyncClient, url: str, raw: bytes) -> int:
 
 
 @asynccontextmanager
-async def running_gateway(env: Mapping[str, str], log: Path) -> AsyncIterator[Gateway]:
-    """A gateway as production runs it; killed at the end if it still runs.
+async def running_gateway(env: Mapping[str, str], log: Path, port: int = 0) -> AsyncIterator[Gateway]:
+    """A gateway as production runs it, on a free port or the one given; killed at the end if it still runs.
 
     Its socket listens before the program does, so that nobody has to guess when it is ready.
     """
     with socket.socket() as listening, log.open("ab") as output:
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # the one before may just have been killed
+        listening.bind(("127.0.0.1", port))
         listening.listen(256)
         descriptor = listening.fileno()
         process = await asyncio.create_subprocess_exec(

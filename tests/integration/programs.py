@@ -13,9 +13,9 @@ from tests.stack import TOKEN, Stack
 ROOT = Path(__file__).parents[2]
 
 
-def environment(stack: Stack, key: str, scratch: Path) -> dict[str, str]:
+def environment(stack: Stack, key: str) -> dict[str, str]:
     """The environment of a program that works for the stack."""
-    return plain_environment(scratch) | {
+    return plain_environment() | {
         "REKINDLE_DATABASE_URL": str(stack.database.engine.url.render_as_string(hide_password=False)),
         "REKINDLE_SECRET_KEYS": key,
         "REKINDLE_WHATSAPP_BASE_URL": stack.urls["whatsapp"],

@@ -17,7 +17,7 @@ PEOPLE = 60
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-async def test_three_processes_get_along_on_one_file(tmp_path: Path, scratch: Path) -> None:
+async def test_three_processes_get_along_on_one_file(tmp_path: Path) -> None:
     """Claims, ingests and reads at the same time: all succeed, and nothing is lost or doubled."""
     url, key = f"sqlite+aiosqlite:///{tmp_path}/shared.db", new_key()
     world = World(Database(url), Cipher([key]))
@@ -30,7 +30,7 @@ async def test_three_processes_get_along_on_one_file(tmp_path: Path, scratch: Pa
     async with AsyncExitStack() as stack:
         processes = [
             await stack.enter_async_context(
-                running("-m", "tests.integration.contender", role, url, key, env=plain_environment(scratch), log=log)
+                running("-m", "tests.integration.contender", role, url, key, env=plain_environment(), log=log)
             )
             for role in ("claim", "ingest", "read")
         ]

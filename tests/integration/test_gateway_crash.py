@@ -57,7 +57,7 @@ async def _never_answered(
     assert all(isinstance(answer, httpx.TransportError) for answer in answers), answers
 
 
-async def _delivered_again(stack: Stack, key: str, scratch: Path, log: Path, bodies: Sequence[bytes]) -> None:
+async def _delivered_again(stack: Stack, key: str, log: Path, bodies: Sequence[bytes]) -> None:
     """The next gateway gets the same requests, and everything is there once."""
     async with stack.database.write() as session:
         for intent in await stack.rows(SignalIntent):
@@ -65,7 +65,7 @@ async def _delivered_again(stack: Stack, key: str, scratch: Path, log: Path, bod
             intent.next_try_at = intent.created_at
             session.add(intent)
     async with (
-        running_gateway(environment(stack, key, scratch), log) as gateway,
+        running_gateway(environment(stack, key), log) as gateway,
         httpx.AsyncClient() as http,
     ):
         answers = await asyncio.gather(*(post(http, gateway.url, raw) for raw in bodies))
@@ -79,24 +79,23 @@ async def _delivered_again(stack: Stack, key: str, scratch: Path, log: Path, bod
 
 
 async def test_a_gateway_killed_before_its_answers_are_heard_applies_nothing_twice(
-    open_stack: OpenStack, tmp_path: Path, scratch: Path
+    open_stack: OpenStack, tmp_path: Path
 ) -> None:
     """On SQLite: the requests are stored, the answers get lost, the gateway is killed, all are delivered again."""
     key, log = new_key(), tmp_path / "gateway.log"
     async with open_stack(key=key) as stack:
         bodies = await _begin(stack)
-        env = environment(stack, key, scratch) | {"TEMPORAL_ADDRESS": _NOWHERE}
+        env = environment(stack, key) | {"TEMPORAL_ADDRESS": _NOWHERE}
         async with running_gateway(env, log) as gateway, deaf_line(gateway.port) as port:
             await _never_answered(
                 bodies, webhook_url(port), lambda: _stored(stack, PEOPLE), lambda: kill(gateway.process)
             )
-        await _delivered_again(stack, key, scratch, log, bodies)
+        await _delivered_again(stack, key, log, bodies)
 
 
 async def test_a_gateway_killed_between_commit_and_answer_applies_nothing_twice(
     open_stack: OpenStack,
     tmp_path: Path,
-    scratch: Path,
     postgres_url: str,
     postgres_server: str,
     tmp_path_factory: pytest.TempPathFactory,
@@ -107,10 +106,10 @@ async def test_a_gateway_killed_between_commit_and_answer_applies_nothing_twice(
         bodies = await _begin(stack)
         near = tmp_path_factory.mktemp("pg")
         directory = await running.enter_async_context(line_that_swallows_commits(postgres_server, near))
-        env = environment(stack, key, scratch) | {
+        env = environment(stack, key) | {
             "REKINDLE_DATABASE_URL": postgres_url.replace(postgres_server, directory),
             "TEMPORAL_ADDRESS": _NOWHERE,
         }
         gateway = await running.enter_async_context(running_gateway(env, log))
         await _never_answered(bodies, gateway.url, lambda: _stored(stack, 1), lambda: kill(gateway.process))
-        await _delivered_again(stack, key, scratch, log, bodies)
+        await _delivered_again(stack, key, log, bodies)

@@ -37,9 +37,7 @@ def where(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"database_url": request.getfixturevalue("postgres_url")}
 
 
-async def test_gateways_share_a_database(
-    open_stack: OpenStack, tmp_path: Path, scratch: Path, where: dict[str, Any]
-) -> None:
+async def test_gateways_share_a_database(open_stack: OpenStack, tmp_path: Path, where: dict[str, Any]) -> None:
     """Each webhook comes to both gateways at once: it is applied once, its signal delivered once, and nothing lost."""
     key = new_key()
     async with open_stack(key=key, **where) as stack, AsyncExitStack() as running:
@@ -52,8 +50,7 @@ async def test_gateways_share_a_database(
             await stack.waits(enrollment, 0)
         log = tmp_path / "gateways.log"
         gateways = [
-            await running.enter_async_context(running_gateway(environment(stack, key, scratch), log))
-            for _ in range(GATEWAYS)
+            await running.enter_async_context(running_gateway(environment(stack, key), log)) for _ in range(GATEWAYS)
         ]
         http = await running.enter_async_context(httpx.AsyncClient())
         deliveries = [(gateway, raw) for gateway in gateways for raw in bodies]

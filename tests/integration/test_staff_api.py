@@ -18,6 +18,11 @@ from tests.stack import Stack, journey
 from workflows.plugin import RekindlePlugin
 
 APPROVED = {"approval": "required"}
+WRITTEN = {
+    "ai": {"mode": "goal", "goal": "Remind them what they liked"},
+    "template": {"name": "winback_note", "language": "en", "variables": {"1": "{ai.text}"}},
+    "fallback": {"template": "winback_hello", "language": "en", "variables": {"1": "friend"}},
+}
 _ROOT = Path(__file__).parents[2]
 
 
@@ -50,6 +55,31 @@ async def test_an_approved_message_goes(open_stack: OpenStack) -> None:
         assert (await stack.send(enrollment)).state is SendState.ACCEPTED
         assert (await ask(stack, "GET", "/approvals")).json()["waiting"] == []
         assert (await ask(stack, "POST", f"/approvals/{send_id}/reject")).status_code == 409
+
+
+async def test_a_decision_names_the_text_that_was_read(open_stack: OpenStack) -> None:
+    """Another text goes if it keeps to the rules; a decision about the text before it is a 409."""
+    async with open_stack() as stack:
+        enrollment = await stack.begin(journey(("0d", WRITTEN), sending=APPROVED))
+        await stack.holds(enrollment, HoldReason.APPROVAL)
+        [found] = (await ask(stack, "GET", "/approvals")).json()["waiting"]
+        assert found["approval_id"] == f"{found['send_id']}.{found['revision']}"
+        assert found["expires_at"] > found["drafted_at"]
+        path = f"/approvals/{found['send_id']}"
+        refused = await ask(stack, "POST", f"{path}/approve", {"text": "See www.elsewhere.example\n\nfor SAVE4711"})
+        assert refused.status_code == 422
+        assert [one["field"] for one in refused.json()["problems"]] == ["body.text"] * 3
+        assert "SAVE4711" not in refused.text
+        assert "elsewhere" not in refused.text
+        for path_and_body in (("approve", {"revision": 7}), ("reject", {"revision": 7})):
+            answer = await ask(stack, "POST", f"{path}/{path_and_body[0]}", path_and_body[1])
+            assert answer.status_code == 409
+            assert f"as {found['approval_id']}" in answer.json()["detail"]
+        body = {"revision": found["revision"], "text": "Your scarf is here. Shall we send it?"}
+        answer = await ask(stack, "POST", f"{path}/approve", body)
+        assert (answer.status_code, answer.json()["revision"]) == (200, found["revision"] + 1)
+        await stack.accepted(1)
+        assert "Your scarf is here. Shall we send it?" in stack.received()[0].rendered
 
 
 async def test_a_rejected_message_ends_the_journey(open_stack: OpenStack) -> None:

@@ -1,62 +1,26 @@
 """Temporal goes away in the middle of a stream of webhooks, and comes back on its own file."""
 
 import asyncio
-import socket
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from composition import system_clock
 from models.enums import EnrollmentState, ExitReason
 from models.tables import Enrollment, SignalIntent
 from storage.secrets import new_key
+from tests.devserver import ServerOnFile
 from tests.integration.gateways import post, running_gateway
 from tests.integration.programs import environment
-from tests.stack import BIN, HELLO, journey, register_search_attributes, running_stack
-from workflows.plugin import RekindlePlugin
+from tests.stack import HELLO, journey, register_search_attributes, running_stack
 
 PEOPLE = 20
-_STARTS_WITHIN_S = 30
 _PUT_OFF = "signals put off"
 _MOST_TRIES = 8
 """More than a relay makes in two minutes: it rests 1, 2, 4, 8, 16 and then 30 seconds."""
-
-
-class _Server:
-    """A dev server on a file, which can be killed and started again."""
-
-    def __init__(self, file: Path) -> None:
-        self.port = _free_port()
-        self._file = file
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Start it."""
-        self._process = await asyncio.create_subprocess_exec(
-            *(str(BIN / "temporal"), "server", "start-dev", "--headless", "--ip", "127.0.0.1"),
-            *("--port", str(self.port), "--db-filename", str(self._file), "--log-level", "never"),
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-
-    async def kill(self) -> None:
-        """`kill -9`."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
-
-
-async def _connected(port: int) -> Client:
-    async with asyncio.timeout(_STARTS_WITHIN_S):
-        while True:
-            try:
-                return await Client.connect(f"127.0.0.1:{port}", plugins=[RekindlePlugin()])
-            except (RuntimeError, RPCError):
-                await asyncio.sleep(0.05)
 
 
 async def _reason(handle: WorkflowHandle[object, object]) -> ExitReason:
@@ -69,20 +33,13 @@ async def _reason(handle: WorkflowHandle[object, object]) -> ExitReason:
                 await asyncio.sleep(0.05)
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-async def test_nothing_is_lost_while_temporal_is_away(tmp_path: Path, scratch: Path) -> None:
+async def test_nothing_is_lost_while_temporal_is_away(tmp_path: Path) -> None:
     """Webhooks go on being taken, the relay tries ever more rarely, and every journey ends when Temporal is back."""
-    server, key, log = _Server(tmp_path / "temporal.db"), new_key(), tmp_path / "gateway.log"
+    server, key, log = ServerOnFile(tmp_path / "temporal.db"), new_key(), tmp_path / "gateway.log"
     async with AsyncExitStack() as running:
         running.push_async_callback(server.kill)  # last of all: workers cannot end without it
         await server.start()
-        client = await _connected(server.port)
+        client = await server.connected()
         await register_search_attributes(client)
         url = f"sqlite+aiosqlite:///{tmp_path}/stack.db"
         stack = await running.enter_async_context(running_stack(client, url, clock=system_clock, key=key))
@@ -93,7 +50,7 @@ async def test_nothing_is_lost_while_temporal_is_away(tmp_path: Path, scratch: P
             bodies.append(stack.whatsapp.inbound(person.phone, "Hello?", stack.clock()))
         for enrollment in enrollments:
             await stack.waits(enrollment, 0)
-        gateway = await running.enter_async_context(running_gateway(environment(stack, key, scratch), log))
+        gateway = await running.enter_async_context(running_gateway(environment(stack, key), log))
         http = await running.enter_async_context(httpx.AsyncClient())
 
         async def settled() -> list[SignalIntent]:
@@ -111,7 +68,7 @@ async def test_nothing_is_lost_while_temporal_is_away(tmp_path: Path, scratch: P
         await stack.until(relay_rests, settle=False, within=60)
         assert len(await settled()) < PEOPLE
         await server.start()
-        await _connected(server.port)
+        await server.connected()
         reasons = [await _reason(stack.handle(enrollment)) for enrollment in enrollments]
         assert reasons == [ExitReason.CUSTOMER_REPLIED] * PEOPLE
 

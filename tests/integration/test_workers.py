@@ -42,7 +42,7 @@ async def _give_up_on_the_dead_worker(stack: Stack, workflow_id: str) -> None:
 
 
 async def test_a_worker_killed_while_a_message_is_on_its_way_sends_it_once(
-    open_stack: OpenStack, tmp_path: Path, scratch: Path
+    open_stack: OpenStack, tmp_path: Path
 ) -> None:
     """After the kill the outcome is unknown, nothing is posted again, and a status settles it."""
     key = new_key()
@@ -54,7 +54,7 @@ async def test_a_worker_killed_while_a_message_is_on_its_way_sends_it_once(
         async def posted() -> bool:
             return bool(stack.received())
 
-        async with running("worker.py", env=environment(stack, key, scratch), log=tmp_path / "worker.log") as process:
+        async with running("worker.py", env=environment(stack, key), log=tmp_path / "worker.log") as process:
             await stack.until(posted, within=_STARTS_WITHIN_S)
             await kill(process)
         assert (await stack.send(enrollment)).state is SendState.IN_FLIGHT
@@ -73,14 +73,12 @@ async def test_a_worker_killed_while_a_message_is_on_its_way_sends_it_once(
         assert stack.whatsapp.books.requests == 1
 
 
-async def test_a_worker_killed_during_a_wait_is_replaced_by_the_next(
-    open_stack: OpenStack, tmp_path: Path, scratch: Path
-) -> None:
+async def test_a_worker_killed_during_a_wait_is_replaced_by_the_next(open_stack: OpenStack, tmp_path: Path) -> None:
     """The journey waits in Temporal, not in a worker: another one goes on from where it stood."""
     key = new_key()
     async with open_stack(key=key, fleet=False) as stack:
         enrollment = await stack.begin(journey(*THREE))
-        async with running("worker.py", env=environment(stack, key, scratch), log=tmp_path / "worker.log") as process:
+        async with running("worker.py", env=environment(stack, key), log=tmp_path / "worker.log") as process:
             await stack.reaches(enrollment, EnrollmentState.WAITING, 1)
             await stack.waits(enrollment, 1)  # the worker that will be killed answers the query itself
             await kill(process)
@@ -90,9 +88,7 @@ async def test_a_worker_killed_during_a_wait_is_replaced_by_the_next(
             await stack.accepted(2)
 
 
-async def test_a_launch_killed_half_way_enrolls_everybody_once(
-    open_stack: OpenStack, tmp_path: Path, scratch: Path
-) -> None:
+async def test_a_launch_killed_half_way_enrolls_everybody_once(open_stack: OpenStack, tmp_path: Path) -> None:
     """The next worker goes on where the database says, and each entrant has one enrollment and one workflow."""
     key, count = new_key(), 120
     async with open_stack(key=key, fleet=False) as stack:
@@ -103,7 +99,7 @@ async def test_a_launch_killed_half_way_enrolls_everybody_once(
         async def half_way() -> bool:
             return len(await stack.rows(Enrollment)) >= 100
 
-        async with running("worker.py", env=environment(stack, key, scratch), log=tmp_path / "worker.log") as process:
+        async with running("worker.py", env=environment(stack, key), log=tmp_path / "worker.log") as process:
             await stack.until(half_way, within=_STARTS_WITHIN_S)
             await kill(process)
         await _give_up_on_the_dead_worker(stack, stack.started[0])

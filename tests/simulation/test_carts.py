@@ -68,7 +68,7 @@ def test_carts_end_as_their_lines_say(tmp_path: Path) -> None:
     command = [sys.executable, "starter.py", "simulate", str(tmp_path / "journey.yaml"), "--json"]
     command += ["--conversations", str(tmp_path / "carts.jsonl"), "--as-of", TUESDAY.isoformat()]
     command += ["--customers", "none", "--record", str(tmp_path / "record")]
-    env = plain_environment(tmp_path)
+    env = plain_environment()
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)

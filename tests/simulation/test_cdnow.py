@@ -130,7 +130,7 @@ def _simulate(case: Case, orders: Path, directory: Path, *options: str) -> dict[
     command += ["--as-of", case.as_of.isoformat(), "--customers", "none", "--json", *options]
     if case.limit is not None:
         command += ["--limit", str(case.limit)]
-    env = plain_environment(orders.parents[1])
+    env = plain_environment()
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -156,21 +156,15 @@ def _check(answer: dict[str, Any], expected: Expected) -> None:
     assert answer["provider"] == provider
 
 
-CASES = [
-    Case(date(1997, 6, 16), (60, 90), low=Decimal(12), high=Decimal(40), limit=15),
-    Case(date(1997, 11, 5), (20, 34)),
-]
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.as_of.isoformat())
-def test_a_simulation_comes_out_as_the_orders_say(case: Case, orders: Path, tmp_path: Path) -> None:
+def test_a_simulation_comes_out_as_the_orders_say(orders: Path, tmp_path: Path) -> None:
     """Audience, messages by stage, exits, attributed orders and revenue are those that the dates give."""
+    case = Case(date(1997, 11, 5), (20, 34))
     _check(_simulate(case, orders, tmp_path), _expected(case, orders))
 
 
 def test_the_same_seed_gives_the_same_output_and_the_record_says_the_same(orders: Path, tmp_path: Path) -> None:
-    """Twice the same but for the time it took; and the provider's figures can be counted again from the record."""
-    case = Case(date(1998, 1, 1), (20, 32), low=Decimal(12), high=Decimal(60), limit=20)
+    """Twice the same but for the time it took, and as the orders say; the record says what the provider counted."""
+    case = Case(date(1997, 6, 16), (60, 90), low=Decimal(12), high=Decimal(40), limit=15)
     first = _simulate(case, orders, tmp_path / "a", "--record", str(tmp_path / "record"))
     assert _simulate(case, orders, tmp_path / "b") == first
     _check(first, _expected(case, orders))

@@ -312,7 +312,7 @@ def simulate(directory: Path, lines: list[dict[str, Any]], *options: str) -> dic
     (directory / "chats.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     command = [sys.executable, "starter.py", "simulate", str(directory / "journey.yaml"), "--json"]
     command += ["--conversations", str(directory / "chats.jsonl"), "--customers", "none", *options]
-    env = plain_environment(directory)
+    env = plain_environment()
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)

@@ -1,10 +1,13 @@
 from collections import Counter
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from models.enums import ConsentState, EnrollmentState
 from models.tables import Customer, Enrollment, SignalIntent
-from storage.events import add_broadcast
-from storage.intents import BROADCAST_PAGE, JITTER, expand_broadcast
+from storage.events import add_broadcast, add_intent
+from storage.intents import BROADCAST_PAGE, JITTER, PAGE, expand_broadcast, take_due
 from storage.journeys import publish
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, World
@@ -53,3 +56,35 @@ async def test_a_broadcast_to_more_than_two_pages_tells_each_holder_once(world: 
     assert Counter(one.enrollment_id for one in told) == Counter(holding)
     assert all(NOON <= one.next_try_at <= NOON + JITTER for one in told)
     assert max(Counter(one.next_try_at.replace(microsecond=0) for one in told).values()) < HOLDERS / 10
+
+
+async def test_a_reply_does_not_wait_behind_releases(world: World) -> None:
+    """However many releases are due, and for however long, what has just happened to somebody is told first."""
+    async with world.database.write() as session:
+        for number in range(PAGE + 50):
+            add_intent(session, f"enr-{number}", "released", {"key": KEY}, now=NOON)
+        add_intent(session, "enr-replied", "customer_replied", {}, now=NOON + timedelta(seconds=20))
+        add_intent(session, "enr-settled", "attempt_settled", {}, now=NOON + timedelta(seconds=10))
+    async with world.database.write() as session:
+        page = await take_due(session, now=NOON + timedelta(seconds=30))
+    assert [one.signal for one in page[:3]] == ["attempt_settled", "customer_replied", "released"]
+    assert len(page) == PAGE
+
+
+async def test_the_releases_of_many_take_as_long_as_their_number_needs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1,200 at ten a second are spread over two minutes, by the count at the first page, and tell nobody of that."""
+    monkeypatch.setattr("storage.intents.RELEASED_PER_SECOND", 10)
+    await _hold(world, HOLDERS, KEY)
+    async with world.database.write() as session:
+        add_broadcast(session, KEY, now=NOON)
+    more = True
+    while more:
+        async with world.database.write() as session:
+            more = await expand_broadcast(session, now=NOON)
+    _, *told = await world.rows(SignalIntent)
+    seconds = sorted((one.next_try_at - NOON).total_seconds() for one in told)
+    assert 60 < seconds[-1] <= HOLDERS / 10
+    assert all(sum(at <= one < at + 1 for one in seconds) < 40 for at in range(0, 120, 10))
+    assert {tuple(one.payload) for one in told} == {("key",)}

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -30,9 +29,9 @@ async def _values(database: Database) -> list[int]:
         return await _run(session, "SELECT value FROM tally ORDER BY value")
 
 
-async def test_a_cancelled_wait_for_the_write_lock_leaves_no_lock_behind(tally: Database, tmp_path: Path) -> None:
+async def test_a_cancelled_wait_for_the_write_lock_leaves_no_lock_behind(tally: Database) -> None:
     """A task that is cancelled while another process writes gives its connection back unharmed and unlocked."""
-    other = Database(f"sqlite+aiosqlite:///{tmp_path}/rekindle.db")
+    other = Database(tally.shown_url)
 
     async def write() -> None:
         async with tally.write() as session:
@@ -52,9 +51,9 @@ async def test_a_cancelled_wait_for_the_write_lock_leaves_no_lock_behind(tally: 
     await other.close()
 
 
-async def test_waiting_for_another_writer_does_not_stop_the_loop(tally: Database, tmp_path: Path) -> None:
+async def test_waiting_for_another_writer_does_not_stop_the_loop(tally: Database) -> None:
     """While another process holds the write lock, everything else in this one goes on."""
-    other = Database(f"sqlite+aiosqlite:///{tmp_path}/rekindle.db")
+    other = Database(tally.shown_url)
 
     async def write() -> None:
         async with tally.write() as session:

@@ -184,7 +184,7 @@ async def test_a_paused_watch_is_left_asleep_and_forgets_nothing(world: World) -
     new, old = await people(world, 2)
     journey_id = await launch(world, follow_up(column="quoted"))
     async with world.database.write() as session:
-        await pause(session, world.store_id, "silent")
+        await pause(session, world.store_id, "silent", now=world.now)
     await look(world, journey_id)
     await silent(world, new, board_column="quoted")
     await silent(world, old, at=later(days=-9), board_column="quoted")

@@ -1,0 +1,1 @@
+"""Several parts of Rekindle, or several of its processes, on a real Temporal server."""
