@@ -14,6 +14,7 @@ from activities.briefs import TextRules, writing_brief
 from activities.coupons import CouponValue, coupon_for
 from activities.drafts import template_draft, values_for
 from activities.errors import to_application_error
+from activities.journey_state import probes_for_payment
 from activities.outcomes import finished_send, hold_stage, skip_stage
 from activities.prepare import exit_notice
 from activities.services import Services, started_at
@@ -65,7 +66,8 @@ class ComposeActivities:
             facts = await enrollment_facts(session, ask.enrollment_id)
             subject = await subject_of(session, facts.enrollment)
             brief, rules = await writing_brief(session, facts, subject, ask.stage, now=now)
-        if facts.journey.state is not JourneyState.ACTIVE:
+            probes = await probes_for_payment(session, facts, now=now)
+        if facts.journey.state is not JourneyState.ACTIVE and not probes:
             # Paused while this waited for its turn: no model is paid, and the next preparation says what happens.
             return StageResult(step=StageStep.STALE)
         try:

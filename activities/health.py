@@ -10,18 +10,20 @@ from activities.outcomes import number_key, shop_key, template_key
 from activities.services import Services, started_at
 from models.enums import SENDABLE_TEMPLATE_STATUSES, PauseCause
 from models.orchestration import HealthReport, StoreRef
-from models.tables import Number, Shop
+from models.tables import Number, Shop, Store
 from policies.allowance import forbids_marketing
 from policies.sender import SenderState, sender_state
 from providers.errors import CredentialRefused, ProviderError
 from providers.whatsapp.wire import PhoneNumberHealth
 from providers.whatsapp.wire import Template as ListedTemplate
+from storage.credits import covers, credits_key
 from storage.events import add_broadcast
 from storage.number_news import note_limit, note_quality
 from storage.pausing import resume_by_itself
-from storage.senders import by_code, end_pause, let_probe, pause_of, refuse_credential
+from storage.senders import by_code, end_pause, let_probe, note_paid, pause_of, refuse_credential
 from storage.shop_connection import shop_is_back, shop_is_gone
 from storage.stores import StoreParts, required_id, store_parts
+from storage.template_states import block_key, is_block_key
 from storage.templates import TemplateFacts, held_keys, mirror, templates_of
 
 
@@ -52,7 +54,7 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
     async with services.database.write() as session:
         if listed is not None:
             await mirror(session, parts.number.waba_id, [template_facts(one) for one in listed], now=now)
-        number = await session.get(Number, parts.number.id, populate_existing=True)
+        number = await session.get(Number, parts.number.id, populate_existing=True, with_for_update=True)
         shop = await session.get(Shop, parts.shop.id, populate_existing=True)
         was_well = number is not None and _is_well(number)
         if number is not None and number_ok is not None:
@@ -65,17 +67,24 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
             shop.sees_all_orders = sees_all
             shop.checked_at = now
         await session.flush()
+        templates = await templates_of(session, parts.number.waba_id)
         well = {
             template_key(parts.number.waba_id, one.name, one.language)
-            for one in await templates_of(session, parts.number.waba_id)
+            for one in templates
             if one.status in SENDABLE_TEMPLATE_STATUSES
         }
+        blocked = {block_key(one, version) for one in templates for version in one.blocks}
         # Whoever waits for a red number to be better would only wait again.
         if number is not None and _is_well(number) and not (was_well and forbids_marketing(number.quality)):
             well.add(number_key(number.phone_number_id))
         if shop is not None and shop.credential_ok:
             well.add(shop_key(shop.domain))
-        released = sorted(well & await held_keys(session, store_id))
+        held = await held_keys(session, store_id)
+        well |= {key for key in held if is_block_key(key) and key not in blocked}
+        store = await session.get(Store, store_id, populate_existing=True)
+        if store is not None and covers(store, 1, beside=store.generation_credits):
+            well.add(credits_key(store_id))
+        released = sorted(well & held)
         for key in released:
             add_broadcast(session, key, now=now)
     return HealthReport(
@@ -100,6 +109,8 @@ async def _note_credential(
     elif sender_state(pause, now) is SenderState.PROBE and not await let_probe(session, number, now=now):
         # Nobody waits, so the next message that is due shows whether it may go.
         await end_pause(session, number_id, now=now)
+    elif pause is None:
+        await note_paid(session, number, now=now)
 
 
 def _is_well(number: Number) -> bool:
@@ -107,11 +118,15 @@ def _is_well(number: Number) -> bool:
 
 
 async def _note_number(session: AsyncSession, number: Number, health: PhoneNumberHealth, *, now: datetime) -> None:
-    """What Meta says of the number today; webhooks tell changes sooner, and this makes a lost one good."""
+    """What Meta says of the number today; webhooks tell changes sooner, and this makes a lost one good.
+
+    What one has told since Meta was asked is known better.
+    """
     number.display_phone = health.phone or number.display_phone
     number.throughput = (health.throughput_level or number.throughput or "")[:40] or None
-    await note_quality(session, number, health.quality_rating, at=now, now=now)
-    if health.told_limit is not None:
+    if number.quality_at is None or number.quality_at <= now:
+        await note_quality(session, number, health.quality_rating, at=now, now=now)
+    if health.told_limit is not None and (number.limit_at is None or number.limit_at <= now):
         note_limit(session, number, health.told_limit, at=now, now=now)
 
 

@@ -22,7 +22,8 @@ _PATIENT = frozenset({HoldReason.HOURS, HoldReason.JOURNEY_PAUSED, HoldReason.AP
 def finished_stage(facts: EnrollmentFacts, stage: int, step: StageStep, settled_at: datetime) -> StageResult:
     """The answer for a stage that is over; the enrollment's next due time is written down with it."""
     due_at = due_after(facts.definition, stage + 1, settled_at, facts.where)
-    if facts.enrollment.stage <= stage + 1:  # else this comes from a worker that was given up, and the journey is past
+    if facts.enrollment.stage <= stage:
+        # Else it was written down before: a worker that was given up must not undo what the next stage waits for.
         set_waiting(facts.enrollment, stage=stage + 1, due_at=due_at, stages=len(facts.definition.stages))
     return StageResult(step=step, due_at=due_at)
 

@@ -26,6 +26,8 @@ from storage.sends import tries_with
 _DAY = timedelta(hours=24)
 _DAY_JITTER_S = 3600
 _MOST_DAYS_LATER = 2
+_MOST_TAKEN = 6
+"""How often a message may be taken and dropped for one passing cause: the hold clock begins anew with each time."""
 _LONGEST_SPREAD_S = 60
 _HOLDS = {
     Reaction.TEMPLATE_HELD: HoldReason.TEMPLATE_HELD,
@@ -113,6 +115,8 @@ async def _soon(
     if pacing.is_over(tries) and pacing.then is not None:
         last = Refusal(pacing.then, refusal.code, refusal.used_template)
         return await react(session, facts, send, last, now=now)
+    if refusal.told_by_status and tries >= _MOST_TAKEN:
+        return skip_stage(session, facts, send, SkipReason.META_DECLINED, now=now)
     until = now + pause_before_next(refusal, send, tries)
     return hold_stage(session, facts, Hold(HoldReason.META_RETRY_LATER, until), None, now=now)
 

@@ -185,8 +185,12 @@ class Selection:
                 await self._leave_out_earlier(session, scene, now=now)
             passed = await launches.qualified(session, launch_id)
             limit = scene.launch.entrant_limit
-            kept = passed if limit is None else passed[:limit]
-            beyond = [] if limit is None else passed[limit:]
+            kept, beyond = passed, passed[:0]
+            if limit is not None:
+                # Who entered before a pause cut the launch off counts.
+                counts = await launches.outcomes(session, launch_id)
+                left = max(limit - counts.get(ENTERED, 0) - counts.get(PACED, 0), 0)
+                kept, beyond = passed[:left], passed[left:]
             await launches.record_decisions(
                 session,
                 scene.launch,
@@ -224,6 +228,8 @@ class Selection:
         """
         async with self._services.database.write() as session:
             launch = await launches.get_launch(session, launch_id)
+            await journey_of(session, launch.journey_id, lock=True)
+            launch = await launches.get_launch(session, launch_id)  # a stop that came before is to be seen
             if launch.state in (LaunchState.FAILED, LaunchState.WAITING):
                 return False
             launch.state = LaunchState.STARTING

@@ -26,7 +26,7 @@ from storage.attribution import attribute_orders
 from storage.credits import note_outcome
 from storage.enrollments import EnrollmentFacts, locked_facts
 from storage.events import add_attempt_settled
-from storage.senders import end_pause
+from storage.senders import heed_probes
 from storage.sends import (
     all_failed,
     find_send,
@@ -43,7 +43,6 @@ from storage.sends import (
 from storage.stages import AttemptFacts, locked_attempt
 from storage.statuses import apply_kept_statuses
 from storage.stop_loss import check_loss
-from storage.stores import required_id
 
 _MOST_QUICK_TRIES = 6
 _QUICK = timedelta(minutes=6)
@@ -122,12 +121,13 @@ class SendActivities:
                 session, facts, attempt, conversation_id=chat, text=message.shown, kind=message.kind, now=now
             )
             await _tell_late(session, send, attempt, before, now=now)
-            await _note_probe(session, facts, now=now)
+            await _note_probe(session, facts, attempt, now=now)
             if attempt.number != send.attempt:
                 # This worker was given up long ago, and another attempt has been made: nobody reads this answer.
                 await apply_kept_statuses(session, attempt, now=now)
                 return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
-            if has_failed_since(send, attempt) and await all_failed(session, send):
+            still_in_it = facts.enrollment.stage <= ask.stage
+            if still_in_it and has_failed_since(send, attempt) and await all_failed(session, send):
                 # A status was faster than this record: Meta took the message and has dropped it already.
                 reopen(send)
                 return await react(session, facts, send, told_by_status(attempt), now=now)
@@ -180,11 +180,11 @@ class SendActivities:
         return pause if pause <= _QUICK else None
 
 
-async def _note_probe(session: AsyncSession, facts: EnrollmentFacts, *, now: datetime) -> None:
-    """A message that Meta took says that the number's pause is over, if its time was over."""
-    until = facts.number.paused_until
-    if facts.number.paused_reason is not None and until is not None and until <= now:
-        await end_pause(session, required_id(facts.number.id), now=now)
+async def _note_probe(session: AsyncSession, facts: EnrollmentFacts, attempt: SendAttempt, *, now: datetime) -> None:
+    """A message that Meta took may say that the number's pause is over, if its time was over."""
+    if facts.number.paused_reason is not None:
+        claims = {attempt.number_id: attempt.claimed_at}
+        await heed_probes(session, claims, now=now, told_by_status=False)
 
 
 async def _tell_late(

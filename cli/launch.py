@@ -29,7 +29,7 @@ from cli.readiness import credit_warning
 from cli.run import Run, execute, require_terminal
 from cli.temporal import ensure_store_watches, start_audience
 from cli.validate import JourneyFile, describe, read_definition
-from models.enums import LaunchState
+from models.enums import JourneyState, LaunchState
 from models.journey import WinBack
 from models.tables import Launch
 from storage.going_live import activate, drop_waiting_launches
@@ -51,6 +51,7 @@ _QUIET = (
     "nothing has moved for half a minute; the worker's log says why, and the launch goes on by itself when it can "
     "(Ctrl-C only stops this waiting)"
 )
+_STOPPED = "the journey was stopped while its audience was being selected"
 _TRIES = 6
 _FIRST_PAUSE = timedelta(seconds=1)
 _NEW = "Leave out who was ever in this journey; of a follow-up or cart journey what was quiet before now."
@@ -183,10 +184,12 @@ async def _patiently(run: Run, selection: Selection, launch_id: int, cursor: str
 async def _hand_over(services: Services, parts: StoreParts, launch_id: int, *, now: datetime) -> None:
     """Let the launch enroll, and tell Temporal; from here on it ends without us."""
     if not await Selection(services).begin(launch_id):
-        raise Failure("the journey was stopped while its audience was being selected")
+        raise Failure(_STOPPED)
     async with services.database.write() as session:
+        journey = await journey_of(session, (await get_launch(session, launch_id)).journey_id, alone=True)
         launched = await get_launch(session, launch_id)
-        journey = await journey_of(session, launched.journey_id)
+        if launched.state is LaunchState.FAILED:
+            raise Failure(_STOPPED)
         before = (journey.state, journey.state_reason)
         activate(journey, now=now)
         await drop_waiting_launches(session, launched.journey_id, now=now)
@@ -195,8 +198,9 @@ async def _hand_over(services: Services, parts: StoreParts, launch_id: int, *, n
         await start_audience(services.temporal, parts, launched.journey_id, launch_id)
     except RPCError:
         async with services.database.write() as session:
-            journey = await journey_of(session, launched.journey_id)
-            journey.state, journey.state_reason = before
+            journey = await journey_of(session, launched.journey_id, alone=True)
+            if journey.state is JourneyState.ACTIVE:  # else somebody has paused or stopped it meanwhile
+                journey.state, journey.state_reason = before
         raise
 
 

@@ -30,7 +30,7 @@ from policies.pacing import assign_days
 from policies.schedule import sending_hours
 from policies.watching import spacing
 from storage.going_live import activate
-from storage.journeys import UnknownJourneyError, find_journey, publish
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish
 from storage.launches import CONTROL, ENTERED, PACED
 from storage.stores import StoreParts, required_id
 from storage.watch_queue import Waiting, count_quiet, due_page, launchable, scope_if_launched, scope_of
@@ -222,8 +222,9 @@ async def _begin(
         await start_watch(services.temporal, parts.id, journey_id, spacing(definition))
     except RPCError:
         async with services.database.write() as session:
-            row = await session.get_one(Journey, journey_id)
-            row.state, row.state_reason = before
+            row = await journey_of(session, journey_id, alone=True)
+            if row.state is JourneyState.ACTIVE:  # else somebody has paused or stopped it meanwhile
+                row.state, row.state_reason = before
         raise
     return journey_id, version.number
 

@@ -85,7 +85,7 @@ async def _publish(run: Run, file: Path, *, yes: bool) -> int:
             question = f"Publish version {number + 1} of {definition.name} for those who enter from now on?"
             if not yes and not run.confirm(question):
                 raise Failure("declined; nothing was changed")
-            journey, number, told = await _write(run, database, parts, definition, seen=before.latest)
+            journey, number, told = await _write(run, database, parts, definition, seen=before)
         if told:
             from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
 
@@ -210,7 +210,7 @@ async def _write(
     parts: StoreParts,
     definition: WinBack | FollowUp | AbandonedCart,
     *,
-    seen: JourneyVersion,
+    seen: _Before,
 ) -> tuple[Journey, int, bool]:
     """The journey, the new version's number, and whether a workflow has to hear of it."""
     now = run.clock()
@@ -218,8 +218,11 @@ async def _write(
         await check_column(session, parts.id, definition)
         journey, version = await publish(session, parts.id, definition, now=now)
         check_name(journey, definition)
-        if version.number > seen.number + 1:
+        if version.number > seen.latest.number + 1:
             raise Failure(f"somebody published version {version.number - 1} meanwhile; look at it first")
+        if journey.state in _RUNS and seen.journey.state not in _RUNS:
+            # Its templates were looked at as those of a journey that may wait for them.
+            raise Failure(f"{journey.name} is {journey.state.value} by now; publish it again")
         told = await _let_watch_know(session, journey, definition, run)
         if journey.state is JourneyState.PENDING:
             check_health(session, parts.id, now=now)

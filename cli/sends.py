@@ -15,10 +15,9 @@ from cli.run import UNDELIVERED, Run, execute
 from models.enums import SendState
 from reports.sends import SendLine, SettledDocument, send_line, sends_of
 from reports.wording import SENDS, SETTLE_ADVICE, local_time
-from storage.engine import Database
+from storage.engine import LARGEST_ID, Database
 from storage.journeys import find_journey
 from storage.settling import (
-    LARGEST_ID,
     UNSETTLED,
     NotOpenError,
     UnknownSendError,

@@ -89,6 +89,8 @@ _DAY = timedelta(hours=24)
 _SOONER = timedelta(hours=6)
 _BILLS = frozenset({131042, 131044})
 """What a payment mends within minutes; it is looked for four times a day."""
+_DROPS = frozenset({131042, 131045, 131048})
+"""What Meta says of a sender by answer or, after it has taken the message, by webhook."""
 _HOUR = timedelta(hours=1)
 _WEATHER = Pacing(timedelta(seconds=2))
 """For whatever Meta names no pace: a broken line, a busy server."""
@@ -309,6 +311,11 @@ def blocks_template(code: int | None) -> bool:
 def rest_after(code: int | None) -> timedelta:
     """How long a paused sender is left alone before one message finds out whether it may send again."""
     return _SOONER if code in _BILLS else _DAY
+
+
+def is_told_later(code: int | None) -> bool:
+    """Whether a paused sender's message may be taken and dropped for this code, so that taking it proves nothing."""
+    return code in _DROPS
 
 
 def gets_nothing(code: int | None) -> bool:

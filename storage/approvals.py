@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, HoldReason
 from models.tables import Customer, Enrollment, Journey, Send
+from storage.engine import LARGEST_ID
 from storage.sends import CLAIMABLE
 
 
@@ -45,19 +46,21 @@ async def waiting_for_approval(
     session: AsyncSession, store_id: int, *, after: int = 0, limit: int = 100
 ) -> Sequence[Waiting]:
     """The store's waiting messages, by send id beyond `after`."""
-    rows = await session.exec(_WAITING.where(Send.store_id == store_id, col(Send.id) > after).limit(limit))
+    rows = await session.exec(
+        _WAITING.where(Send.store_id == store_id, col(Send.id) > min(after, LARGEST_ID)).limit(limit)
+    )
     return [Waiting(*row) for row in rows]
 
 
 async def waiting_send(session: AsyncSession, store_id: int, send_id: int) -> Waiting | None:
     """That message, if it waits."""
-    row = (await session.exec(_WAITING.where(Send.store_id == store_id, Send.id == send_id))).first()
+    row = (await session.exec(_WAITING.where(Send.store_id == store_id, Send.id == min(send_id, LARGEST_ID)))).first()
     return Waiting(*row) if row is not None else None
 
 
 async def has_send(session: AsyncSession, store_id: int, send_id: int) -> bool:
     """Whether the store ever had that message."""
-    found = await session.exec(select(Send.id).where(Send.store_id == store_id, Send.id == send_id))
+    found = await session.exec(select(Send.id).where(Send.store_id == store_id, Send.id == min(send_id, LARGEST_ID)))
     return found.first() is not None
 
 

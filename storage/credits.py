@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import CreditKind, CreditState, SendState, StoreEventKind
 from models.tables import CreditEntry, ModelCall, Send, Store
 from storage.customers import lock_customer
+from storage.engine import LARGEST_ID
 from storage.events import add_broadcast
 from storage.store_events import record_store_event
 from storage.stores import required_id
@@ -73,13 +74,19 @@ async def close_ledger(session: AsyncSession, store_id: int, *, now: datetime) -
     """
     store = await _counted(session, store_id)
     store.credits = None
+    # Whoever has a line locked ends it, and waits for the store, which we have: no waiting for them.
+    reserved = (
+        select(CreditEntry.id)
+        .where(CreditEntry.store_id == store_id, CreditEntry.state == CreditState.RESERVED)
+        .with_for_update(skip_locked=True)
+    )
     await session.exec(
         update(CreditEntry)
-        .where(col(CreditEntry.store_id) == store_id, col(CreditEntry.state) == CreditState.RESERVED)
+        .where(col(CreditEntry.id).in_(reserved))
         .values(state=CreditState.SETTLED, settled_at=now)
         .execution_options(synchronize_session=False)
     )
-    add_broadcast(session, credits_key(store_id), now=now)
+    add_broadcast(session, credits_key(store_id), now=now, again=True)
     await session.flush()
     return store
 
@@ -96,7 +103,7 @@ async def add_credits(
     store.credits = (store.credits or 0) + amount
     line = await _line(session, store_id, CreditKind.TOP_UP, amount, note, now=now)
     session.add(line)
-    add_broadcast(session, credits_key(store_id), now=now)
+    add_broadcast(session, credits_key(store_id), now=now, again=True)
     await session.flush()
     return store, line
 
@@ -110,7 +117,7 @@ async def set_prices(
     store.generation_credits = store.generation_credits if generation is None else generation
     if store.credits is not None:
         # Somebody may wait for more than is asked now.
-        add_broadcast(session, credits_key(store_id), now=now)
+        add_broadcast(session, credits_key(store_id), now=now, again=True)
     await session.flush()
     return store
 
@@ -182,7 +189,10 @@ async def settle_charge(session: AsyncSession, store_id: int, cause: str, *, now
 
 
 async def release_charge(session: AsyncSession, store_id: int, cause: str, *, now: datetime) -> bool:
-    """Give back what a cause took, because nothing came of it; whether there was anything to give back."""
+    """Give back what a cause took, because nothing came of it; whether there was anything to give back.
+
+    What was charged to a ledger that has been closed since is nothing to the one that was opened after it.
+    """
     line = (
         await session.exec(
             select(CreditEntry)
@@ -195,9 +205,16 @@ async def release_charge(session: AsyncSession, store_id: int, cause: str, *, no
         return False
     line.state, line.settled_at = CreditState.RELEASED, now
     await session.flush()
+    opened_at = select(func.max(CreditEntry.at)).where(
+        CreditEntry.store_id == store_id, CreditEntry.kind == CreditKind.OPENING
+    )
     await session.exec(
         update(Store)
-        .where(col(Store.id) == store_id, col(Store.credits).is_not(None))
+        .where(
+            col(Store.id) == store_id,
+            col(Store.credits).is_not(None),
+            func.coalesce(opened_at.scalar_subquery(), line.at) <= line.at,
+        )
         .values(credits=col(Store.credits) - line.amount)
         .execution_options(synchronize_session=False)
     )
@@ -262,7 +279,7 @@ async def ledger_lines(
     """The newest lines, newest first; with `before` those older than that line."""
     query = select(CreditEntry).where(CreditEntry.store_id == store_id)
     if before is not None:
-        query = query.where(col(CreditEntry.id) < before)
+        query = query.where(col(CreditEntry.id) < min(before, LARGEST_ID))
     return (await session.exec(query.order_by(col(CreditEntry.id).desc()).limit(limit))).all()
 
 
@@ -322,9 +339,9 @@ async def _counted(session: AsyncSession, store_id: int) -> Store:
     return store
 
 
-def covers(store: Store, messages: int) -> bool:
-    """Whether what is left suffices for so many messages that no model writes."""
-    return store.credits is None or store.credits >= messages * store.message_credits
+def covers(store: Store, messages: int, *, beside: int = 0) -> bool:
+    """Whether what is left suffices for so many messages that no model writes, and for so many credits beside them."""
+    return store.credits is None or store.credits >= messages * store.message_credits + beside
 
 
 async def reserve_message(session: AsyncSession, store: Store, send: Send, *, now: datetime) -> bool:

@@ -27,6 +27,9 @@ class _Ordered(Protocol):
 
 ValueT = TypeVar("ValueT", bound=_Ordered)
 
+LARGEST_ID = 2**31 - 1
+"""PostgreSQL's largest integer: a larger number is no id, and asking for it is refused."""
+
 _BUSY_TIMEOUT_MS = 30_000
 _WRITES = "rekindle_writes"
 

@@ -31,6 +31,7 @@ from models.tables import (
     NumberMove,
     Order,
     Paced,
+    RecipientWindow,
     Send,
     SendAttempt,
     UnmatchedStatus,
@@ -266,7 +267,14 @@ async def _blank_event_keys(session: AsyncSession, customer_id: int) -> None:
 
 async def _blank_recipient(session: AsyncSession, customer_id: int) -> None:
     """Whom we have written to lately; the places that they fill in WhatsApp's limits stay filled."""
-    rows = await session.exec(select(WindowRecipient).where(WindowRecipient.customer_id == customer_id))
+    rows = await session.exec(
+        select(WindowRecipient)
+        .join(RecipientWindow, col(RecipientWindow.id) == WindowRecipient.window_id)
+        .where(WindowRecipient.customer_id == customer_id)
+        # A claim of anybody else's lets go of old ones under the counts' locks, the portfolio's first.
+        .order_by(col(RecipientWindow.key).desc())
+        .with_for_update(of=WindowRecipient)
+    )
     for row in rows.all():
         row.recipient, row.customer_id = f"{FORGOTTEN}{secrets.token_hex(16)}", None
 

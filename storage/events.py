@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, func, insert
@@ -12,9 +12,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import EnrollmentState, EventKind, ExitReason
 from models.orchestration import AttemptSettled, ExitNotice, Released
 from models.tables import Customer, CustomerEvent, Enrollment, SignalIntent
+from storage.engine import is_sqlite
 from storage.stores import required_id
 
 _LONGEST_DETAIL = 80
+_HELD_BY_THEN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,14 +221,23 @@ def add_attempt_failed(session: AsyncSession, enrollment_id: str, attempt_id: st
     add_intent(session, enrollment_id, "attempt_settled", notice.model_dump(mode="json"), now=now)
 
 
-def add_broadcast(session: AsyncSession, hold_key: str, *, now: datetime) -> None:
-    """Release everybody who holds for the key; the relay expands the one row in pages."""
-    session.add(
-        SignalIntent(
-            broadcast_key=hold_key,
-            signal="released",
-            payload=Released(key=hold_key).model_dump(mode="json"),
-            created_at=now,
-            next_try_at=now,
+def add_broadcast(session: AsyncSession, hold_key: str, *, now: datetime, again: bool = False) -> None:
+    """Release everybody who holds for the key; the relay expands the one row in pages.
+
+    Args:
+        session: a writing transaction.
+        hold_key: the key.
+        now: when.
+        again: for a key that nobody looks after by themselves: on PostgreSQL, where a claim that saw the cause a
+            moment ago may write down its hold after the first look, a second one follows.
+    """
+    for at in (now, now + _HELD_BY_THEN) if again and not is_sqlite(session) else (now,):
+        session.add(
+            SignalIntent(
+                broadcast_key=hold_key,
+                signal="released",
+                payload=Released(key=hold_key).model_dump(mode="json"),
+                created_at=now,
+                next_try_at=at,
+            )
         )
-    )

@@ -18,11 +18,10 @@ from policies.account_events import Effect, GoOn, Remark, Stop
 from storage.events import add_broadcast
 from storage.going_live import look_at_pending
 from storage.number_news import note_limit, note_quality
-from storage.senders import BY_ACCOUNT, tell_of_account
+from storage.senders import BY_ACCOUNT, note_paid, tell_of_account
 from storage.template_states import note_status
 
 _log = logging.getLogger(__name__)
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +179,7 @@ async def _obey(session: AsyncSession, number: Number, piece: AccountPiece, *, n
             if (number.paused_reason or "").startswith(BY_ACCOUNT):
                 number.paused_reason = number.paused_until = None
                 add_broadcast(session, _hold_key(number), now=now)
+                await note_paid(session, number, now=now)
         case Remark(alert=alert):
             level = logging.WARNING if alert else logging.INFO
             _log.log(level, "whatsapp: account %s: %s; sending goes on", piece.waba_id, piece.event)

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, ExitReason, JourneyState, LeftOut
 from models.journey import JourneyDefinition, parse_definition_json
-from models.tables import Checkout, Conversation, Enrollment, Journey, JourneyVersion, Paced, WatchAnswer
+from models.tables import Checkout, Conversation, Enrollment, Journey, JourneyVersion, Paced, Store, WatchAnswer
 from storage.stores import required_id
 
 
@@ -64,13 +64,16 @@ async def publish(
     session: AsyncSession, store_id: int, definition: JourneyDefinition, *, now: datetime
 ) -> tuple[Journey, JourneyVersion]:
     """The journey's version with exactly this definition: the latest one if nothing changed, else a new one."""
-    journey = (
-        await session.exec(
-            select(Journey)
-            .where(Journey.store_id == store_id, Journey.name == definition.name)
-            .with_for_update(key_share=True)  # rows that only name the journey go on being written
-        )
-    ).first()
+    named = (
+        select(Journey)
+        .where(Journey.store_id == store_id, Journey.name == definition.name)
+        .with_for_update(key_share=True)  # rows that only name the journey go on being written
+    )
+    journey = (await session.exec(named)).first()
+    if journey is None:
+        # Two first launches at once must not both make it.
+        await session.exec(select(Store.id).where(Store.id == store_id).with_for_update(key_share=True))
+        journey = (await session.exec(named)).first()
     if journey is None:
         journey = Journey(
             store_id=store_id,

@@ -6,7 +6,7 @@ waits for both.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -16,7 +16,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import JourneyKind, JourneyState, LaunchState, PauseCause, StoreEventKind
 from models.tables import Journey, JourneyPause, Launch, Paced
-from storage.engine import is_sqlite
 from storage.events import add_broadcast
 from storage.journeys import find_journey
 from storage.store_events import record_store_event
@@ -25,7 +24,6 @@ from storage.wakes import check_health, wake_upkeep
 from storage.watches import wake_watch
 
 PAUSED_BY_STAFF = "paused by staff"
-_HELD_BY_THEN = timedelta(minutes=1)
 
 
 class Missed(StrEnum):
@@ -85,7 +83,7 @@ async def resume(
     match journey.state:
         case JourneyState.PAUSED:
             causes = await _end(session, journey, tuple(PauseCause), now=now)
-            await _go_on(session, journey, now=now, missed=missed)
+            await _go_on(session, journey, now=now, missed=missed, by_person=True)
             cause = causes[0] if causes else PauseCause.STAFF
             await _record(session, [journey], StoreEventKind.JOURNEY_RESUMED, cause, now=now, mail=False)
         case JourneyState.ACTIVE:
@@ -164,10 +162,12 @@ async def forget_pauses(session: AsyncSession, journey: Journey, *, now: datetim
 
 
 async def _begin(session: AsyncSession, journey: Journey, cause: PauseCause, reason: str, *, now: datetime) -> bool:
-    """Open a cause; False if it is open already."""
-    if any(one.cause is cause for one in await _open_pauses(session, journey)):
+    """Open a cause; False if it is open already and the journey paused."""
+    is_open = any(one.cause is cause for one in await _open_pauses(session, journey))
+    if is_open and journey.state is JourneyState.PAUSED:
         return False
-    session.add(JourneyPause(journey_id=required_id(journey.id), cause=cause, reason=reason, began_at=now))
+    if not is_open:
+        session.add(JourneyPause(journey_id=required_id(journey.id), cause=cause, reason=reason, began_at=now))
     if journey.state is not JourneyState.PAUSED:
         journey.paused_pending = journey.state is JourneyState.PENDING
         journey.state, journey.paused_since = JourneyState.PAUSED, now
@@ -190,7 +190,9 @@ async def _end(
     return [one.cause for one in ended]
 
 
-async def _go_on(session: AsyncSession, journey: Journey, *, now: datetime, missed: Missed) -> None:
+async def _go_on(
+    session: AsyncSession, journey: Journey, *, now: datetime, missed: Missed, by_person: bool = False
+) -> None:
     """No cause is left: the journey sends again, or waits for its templates again."""
     journey_id = required_id(journey.id)
     if missed is Missed.SKIP and journey.paused_since is not None:
@@ -205,17 +207,16 @@ async def _go_on(session: AsyncSession, journey: Journey, *, now: datetime, miss
     if journey.state is JourneyState.PENDING:
         check_health(session, journey.store_id, now=now)
         return
-    journey.resumed_at = now
+    if by_person:
+        # Somebody has looked at it: what was lost before is no reason any more to pause it.
+        journey.resumed_at = now
     await release_journey(session, journey, now=now)
 
 
 async def release_journey(session: AsyncSession, journey: Journey, *, now: datetime) -> None:
     """Tell everybody who waits for the journey that it runs: those who hold, its watch, its launches and paced."""
     journey_id = required_id(journey.id)
-    add_broadcast(session, journey_key(journey_id), now=now)
-    if not is_sqlite(session):
-        # A claim that saw the pause a moment ago may write down its hold after the first look.
-        add_broadcast(session, journey_key(journey_id), now=now + _HELD_BY_THEN)
+    add_broadcast(session, journey_key(journey_id), now=now, again=True)
     await wake_watch(session, journey_id, now=now)
     if journey.kind is JourneyKind.WIN_BACK and await waits_to_enter(session, journey_id):
         wake_upkeep(session, journey.store_id, now=now)

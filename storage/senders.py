@@ -1,19 +1,19 @@
 """Numbers that may not send: their pauses, the message that finds out whether one is over, countries, credentials."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from sqlalchemy import CursorResult, update
-from sqlmodel import col, or_, select
+from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, PauseCause, StoreEventKind
+from models.enums import AttemptStatus, EnrollmentState, PauseCause, StoreEventKind
 from models.orchestration import Released
-from models.tables import Enrollment, JourneyPause, Number
+from models.tables import Enrollment, Journey, JourneyPause, Number, SendAttempt
 from policies.sender import PROBE_ANSWERS_WITHIN, Pause
-from policies.whatsapp_reactions import explain, rest_after
+from policies.whatsapp_reactions import explain, is_told_later, rest_after
 from storage.events import add_broadcast, add_intent
 from storage.pausing import journey_key, pause_by_itself, resume_by_itself
 from storage.store_events import record_store_event
@@ -54,10 +54,14 @@ def is_unpaid(number: Number) -> bool:
 async def pause_sender(session: AsyncSession, number_id: int, code: int | None, *, now: datetime) -> Number | None:
     """A refusal says that nothing may go from this number for now; everybody else holds without a request.
 
-    What Meta has told of the whole account is known better, and may last longer.
+    What Meta has told of the whole account is known better, and may last longer; once its time is over, it says no
+    more than any other pause.
     """
     number = await _locked(session, number_id)
-    if number is None or (number.paused_reason or "").startswith(BY_ACCOUNT):
+    if number is None or (
+        (number.paused_reason or "").startswith(BY_ACCOUNT)
+        and (number.paused_until is None or now < number.paused_until)
+    ):
         return number
     began = number.paused_reason is None
     number.paused_reason = f"{_REFUSED}{code}" if code is not None else _REFUSED.rstrip(":")
@@ -75,13 +79,65 @@ async def end_pause(session: AsyncSession, number_id: int, *, now: datetime) -> 
     number = await _locked(session, number_id)
     if number is None or number.paused_reason is None:
         return False
-    unpaid = is_unpaid(number)
     number.paused_reason = number.paused_until = number.probe_at = None
     await session.flush()
     add_broadcast(session, f"number:{number.phone_number_id}", now=now)
-    if unpaid:
-        await resume_by_itself(session, number.store_id, PauseCause.PAYMENT_PROBLEM, now=now)
+    await note_paid(session, number, now=now)
     return True
+
+
+async def note_paid(session: AsyncSession, number: Number, *, now: datetime) -> None:
+    """A number that may send is paid for, whatever its pause was called at last; what the bill paused goes on.
+
+    Repeated at every look at the number, because a journey that somebody else holds at that moment stays as it is.
+    """
+    if number.paused_reason is None:
+        await resume_by_itself(session, number.store_id, PauseCause.PAYMENT_PROBLEM, now=now)
+
+
+async def heed_probes(
+    session: AsyncSession, claims: Mapping[int, datetime], *, now: datetime, told_by_status: bool = True
+) -> None:
+    """A message of a number has gone: its pause is over, if the message was claimed after the pause's time.
+
+    That Meta has merely taken one is no proof against a code that it may tell of it later; a second one, with nothing
+    bad told of the first in the meantime, is, because statuses can be lost.
+
+    Args:
+        session: a writing transaction.
+        claims: when the newest such message was claimed, by the number's id.
+        now: the time.
+        told_by_status: that it went; else Meta has only taken it.
+    """
+    if not claims:
+        return
+    over = (
+        select(Number)
+        .where(
+            col(Number.id).in_(sorted(claims)), col(Number.paused_reason).is_not(None), col(Number.paused_until) <= now
+        )
+        .order_by(col(Number.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    for number in (await session.exec(over)).all():
+        number_id, until = required_id(number.id), number.paused_until
+        if until is None or claims[number_id] < until:
+            continue
+        if told_by_status or not is_told_later(pause_code(number)) or await _was_taken(session, number, now=now):
+            await end_pause(session, number_id, now=now)
+
+
+async def _was_taken(session: AsyncSession, number: Number, *, now: datetime) -> bool:
+    """Whether an earlier message since the pause's time was taken, and nothing was told of it since."""
+    earlier = select(SendAttempt.id).where(
+        SendAttempt.number_id == number.id,
+        col(SendAttempt.claimed_at) >= number.paused_until,
+        col(SendAttempt.claimed_at) <= now - PROBE_ANSWERS_WITHIN,
+        col(SendAttempt.accepted_at).is_not(None),
+        SendAttempt.status != AttemptStatus.FAILED,
+    )
+    return (await session.exec(earlier.limit(1))).first() is not None
 
 
 async def take_probe(session: AsyncSession, number_id: int, *, now: datetime) -> bool:
@@ -106,9 +162,13 @@ async def let_probe(session: AsyncSession, number: Number, *, now: datetime) -> 
     """Wake one of those who wait for a number whose pause is over; False when nobody waits."""
     keys = [f"number:{number.phone_number_id}"]
     if is_unpaid(number):
-        # Nobody's own timer runs while the journeys are paused, so one of theirs has to be asked.
-        paused = select(JourneyPause.journey_id).where(
-            JourneyPause.cause == PauseCause.PAYMENT_PROBLEM, col(JourneyPause.ended_at).is_(None)
+        # Nobody's own timer runs while the journeys are paused, so one of theirs has to be asked: one that may probe.
+        paused = (
+            select(JourneyPause.journey_id)
+            .join(Journey, col(Journey.id) == JourneyPause.journey_id)
+            .where(Journey.store_id == number.store_id, col(JourneyPause.ended_at).is_(None))
+            .group_by(col(JourneyPause.journey_id))
+            .having(func.min(JourneyPause.cause) == PauseCause.PAYMENT_PROBLEM, func.count() == 1)
         )
         keys += [journey_key(one) for one in await session.exec(paused)]
     waiting = await session.exec(

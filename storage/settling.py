@@ -16,11 +16,10 @@ from models.tables import Customer, Enrollment, Journey, Send, SendAttempt, Stor
 from storage.attribution import attribute_orders
 from storage.credits import note_outcome
 from storage.customers import lock_customer
+from storage.engine import LARGEST_ID
 from storage.events import add_attempt_settled
 from storage.sends import latest_attempt, not_sent, settle, settle_as_sent
 
-LARGEST_ID = 2**31 - 1
-"""PostgreSQL's largest integer: a larger number is no id."""
 UNSETTLED = (SendState.UNKNOWN, SendState.PARKED)
 """States in which a person may be asked what became of a message."""
 

@@ -24,11 +24,12 @@ from storage.attribution import attribute_orders
 from storage.chats import make_own
 from storage.customers import lock_customer
 from storage.engine import is_sqlite, padded
-from storage.enrollments import enrollment_facts
+from storage.enrollments import EnrollmentFacts, enrollment_facts
 from storage.events import add_attempt_failed, add_attempt_settled, record_event
 from storage.opt_outs import OptOutSource, opt_out
 from storage.reachability import note_unreachable, reached
 from storage.refusals import heed
+from storage.senders import heed_probes
 from storage.sends import is_forgotten, not_sent, settle_as_sent, take_unmatched, withdraw_refusal
 from storage.stop_loss import check_losses
 from storage.stores import required_id
@@ -71,6 +72,8 @@ _RANK = {
     AttemptStatus.READ: 4,
 }
 _ARRIVED = frozenset({AttemptStatus.DELIVERED, AttemptStatus.READ})
+_ABOUT_TEMPLATES = frozenset({Reaction.TEMPLATE_HELD, Reaction.TEMPLATE_DEAD, Reaction.REQUEST_BUG})
+_GONE = frozenset(_REACHED.values())
 _ABOUT_OTHERS = frozenset(
     {
         Reaction.TEMPLATE_HELD,
@@ -191,6 +194,7 @@ async def apply(
     await reached(session, {send.customer_id for attempt, send in rows if attempt.status in _ARRIVED} & changed)
     await _attribute(session, changed)
     await _pass_on(session, failures, received_at=received_at)
+    await heed_probes(session, _newest_claims(rows), now=received_at)
     failed = {send.journey_id for attempt, send in rows if attempt.status is AttemptStatus.FAILED}
     await check_losses(session, failed, now=received_at)
     await _keep(session, unmatched)
@@ -343,13 +347,13 @@ async def _pass_on(
     """
     if not failures:
         return
-    for attempt, send, piece in sorted(failures, key=lambda one: (one[0].number_id, one[0].id)):
+    told = []
+    for attempt, send, piece in failures:
         reaction = reaction_for(piece.error_code, None, 0, is_transient=False)
         if reaction in _ABOUT_OTHERS and attempt.status is AttemptStatus.FAILED:
-            facts = await enrollment_facts(session, send.enrollment_id)
-            await heed(
-                session, facts, send, reaction, piece.error_code, now=piece.at, used_template=attempt.used_template
-            )
+            told.append((await enrollment_facts(session, send.enrollment_id), attempt, send, piece, reaction))
+    for facts, attempt, send, piece, reaction in sorted(told, key=lambda one: _lock_order(one[0], one[2], one[4])):
+        await heed(session, facts, send, reaction, piece.error_code, now=piece.at, used_template=attempt.used_template)
     taken = {
         send.enrollment_id: (attempt, send)
         for attempt, send, piece in failures
@@ -372,6 +376,23 @@ async def _pass_on(
         # A journey that is beyond the next wait has left the stage behind: the failure is on record, and that is all.
         if stage == send.stage + 1:
             add_attempt_failed(session, enrollment_id, attempt.id, now=received_at)
+
+
+def _lock_order(facts: EnrollmentFacts, send: Send, reaction: Reaction) -> tuple[bool, str, bool, str, str, int]:
+    """Templates come before numbers, as they do in a health check; of an account all numbers before one of them."""
+    about_template = reaction in _ABOUT_TEMPLATES
+    name, language = (send.template_name or "", send.template_language or "") if about_template else ("", "")
+    alone = reaction is not Reaction.COUNTRY_BLOCKED
+    return (not about_template, facts.number.waba_id, alone, name, language, required_id(facts.number.id))
+
+
+def _newest_claims(rows: Iterable[tuple[SendAttempt, Send]]) -> dict[int, datetime]:
+    """When the newest message of each number that is known to have gone was claimed."""
+    newest: dict[int, datetime] = {}
+    for attempt, _ in rows:
+        if attempt.status in _GONE:
+            newest[attempt.number_id] = max(attempt.claimed_at, newest.get(attempt.number_id, attempt.claimed_at))
+    return newest
 
 
 async def _attribute(session: AsyncSession, customer_ids: Collection[int]) -> None:

@@ -74,6 +74,8 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
     Returns:
         How many were paced.
     """
+    # As it is now: paused since it was read, it would keep an open pause.
+    journey = await journey_of(session, required_id(journey.id), alone=True)
     await forget_pauses(session, journey, now=now)
     journey.state = JourneyState.STOPPED
     journey.state_reason = reason

@@ -39,6 +39,11 @@ def block_key(template: Template, version: str) -> str:
     return f"{_key(template)}#{version}"
 
 
+def is_block_key(key: str) -> bool:
+    """Whether a hold's key is one of a blocked message; neither Meta's names nor its languages have the sign."""
+    return key.startswith("template:") and "#" in key
+
+
 async def note_status(
     session: AsyncSession, template: Template, status: TemplateStatus, *, at: datetime, code: int | None = None
 ) -> None:

@@ -23,7 +23,7 @@ class Journey(SQLModel, table=True):
     Attributes:
         state_reason: why it is paused or stopped: what staff wrote, or a `PauseCause` with its figures.
         paused_since: when the pause that is under way began, whatever its causes.
-        resumed_at: when it last went live or was resumed; the stop-loss does not look further back.
+        resumed_at: when it last went live, or a person resumed it; the stop-loss does not look further back.
         paused_pending: it was paused while it waited for templates, and waits for them again when it is resumed.
     """
 

@@ -1,13 +1,16 @@
 """What each kind of refusal leads to, for the message and for everybody else, on both databases."""
 
 import json
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from activities.health import check_store
+from activities.outcomes import template_key
 from gateway.app import GatewaySettings, create_app
 from models.audience import ConsentRule
 from models.enums import (
@@ -35,7 +38,11 @@ from models.tables import (
 )
 from policies.eligibility import reachability
 from policies.whatsapp_reactions import Reaction, may_follow, pacing_of, reaction_for
+from providers.shopify.client import ShopifyClient
+from providers.whatsapp.client import WhatsAppClient
+from storage.credits import credits_key
 from storage.engine import Database
+from storage.enrollments import enrollment_facts, set_holding
 from storage.entry import considered
 from storage.ingest import Delivery
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
@@ -75,10 +82,16 @@ async def sending(database: Database) -> Sending:
 
 async def failed(sending: Sending, enrollment: str, code: int, *, attempt: int = 1, minutes: float = 1) -> None:
     """WhatsApp tells by webhook that the first stage's message failed."""
+    await told(sending, enrollment, Report.FAILED, attempt=attempt, at=later(minutes=minutes), code=code)
+
+
+async def told(
+    sending: Sending, enrollment: str, report: Report, *, attempt: int, at: datetime, code: int | None = None
+) -> None:
+    """WhatsApp tells by webhook what became of the first stage's message."""
     world = sending.world
-    at = later(minutes=minutes)
     known = await wamid(sending, enrollment, attempt)
-    piece = StatusPiece(f"st:{enrollment}:{attempt}", world.number_id, known, Report.FAILED, at, None, code)
+    piece = StatusPiece(f"st:{enrollment}:{attempt}", world.number_id, known, report, at, None, code)
     world._made += 1
     delivery = Delivery("whatsapp", "whatsapp", f"key-{world._made}", "{}", at, world.store_id)
     await ingest_whatsapp(world.database, delivery, WhatsAppPieces(statuses=(piece,)))
@@ -288,7 +301,7 @@ async def test_a_dead_template_skips_everybody_after_one_request(sending: Sendin
 
 
 async def test_after_a_pause_one_message_finds_out(sending: Sending) -> None:
-    """When the time of a pause is over one goes and the others go on holding; its acceptance releases them."""
+    """When the time of a pause is over one goes and the others go on holding; its way to the customer releases them."""
     enrollments = [await sending.ready(f"+{447700900100 + number}") for number in range(3)]
     sending.meta.codes = [131048]
     first = await sending.send(enrollments[0])
@@ -307,11 +320,47 @@ async def test_after_a_pause_one_message_finds_out(sending: Sending) -> None:
     for enrollment in enrollments:
         await sending.draft(enrollment, at=at)
     assert (await sending.send(enrollments[0], at=at)).step is StageStep.ACCEPTED
+    assert (await sending.send(enrollments[1], at=at)).hold_reason is HoldReason.SENDER_PAUSED
+    await told(sending, enrollments[0], Report.SENT, attempt=3, at=at)
     (number,) = await sending.world.rows(Number)
     assert number.paused_reason is None
     assert f"number:{number.phone_number_id}" in await broadcasts(sending.world)
     assert (await sending.send(enrollments[1], at=at)).step is StageStep.ACCEPTED
     assert await events(sending.world) == [("sender.paused", 131048)]
+
+
+@pytest.mark.parametrize("code", [131048, 131042])
+async def test_a_probe_that_meta_takes_and_drops_releases_nobody(sending: Sending, code: int) -> None:
+    """Meta tells such a code by webhook too: that a message was taken says nothing before one is reported as sent."""
+    enrollments = [await sending.ready(f"+{447700900100 + number}") for number in range(2)]
+    sending.meta.codes = [code]
+    at = (await sending.send(enrollments[0])).hold_until
+    assert at is not None
+    for enrollment in enrollments:
+        await sending.draft(enrollment, at=at)
+    assert (await sending.send(enrollments[0], at=at)).step is StageStep.ACCEPTED
+    assert (await sending.send(enrollments[1], at=at)).step is StageStep.HOLD
+    await failed(sending, enrollments[0], code, attempt=2, minutes=(at - NOON).total_seconds() / 60 + 0.1)
+    at += timedelta(minutes=10)
+    await sending.draft(enrollments[1], at=at)
+    assert (await sending.send(enrollments[1], at=at)).step is StageStep.HOLD
+    assert len(sending.meta.posted) == 2
+    assert await broadcasts(sending.world) == []
+
+
+async def test_two_probes_of_which_nothing_bad_is_told_end_a_pause(sending: Sending) -> None:
+    """Statuses can be lost: the second message that Meta takes five minutes later is proof enough."""
+    enrollments = [await sending.ready(f"+{447700900100 + number}") for number in range(3)]
+    sending.meta.codes = [131048]
+    at = (await sending.send(enrollments[0])).hold_until
+    assert at is not None
+    for enrollment in enrollments[:2]:
+        await sending.draft(enrollment, at=at)
+        assert (await sending.send(enrollment, at=at)).step is StageStep.ACCEPTED
+        assert (await broadcasts(sending.world) == []) is (enrollment == enrollments[0])
+        at += timedelta(minutes=5)
+    (number,) = await sending.world.rows(Number)
+    assert number.paused_reason is None
 
 
 async def test_only_one_of_many_probes_at_once(sending: Sending) -> None:
@@ -342,6 +391,7 @@ async def test_a_bill_pauses_the_stores_journeys_until_it_is_paid(sending: Sendi
     assert at is not None
     await sending.draft(enrollments[0], at=at)
     assert (await sending.send(enrollments[0], at=at)).step is StageStep.ACCEPTED
+    await told(sending, enrollments[0], Report.SENT, attempt=2, at=at)
     (journey,) = await sending.world.rows(Journey)
     assert (journey.state, journey.state_reason) == (JourneyState.ACTIVE, None)
     assert f"journey:{journey.id}" in await broadcasts(sending.world)
@@ -415,6 +465,23 @@ async def test_metas_limit_for_a_person_told_by_webhook_is_met_a_day_later_twice
     assert (await sending.reopen(enrollment, at=at)).step is StageStep.SKIPPED
     (send,) = await sending.world.rows(Send)
     assert (send.state, send.skip_reason, send.attempt) == (SendState.SKIPPED, SkipReason.META_DECLINED, 3)
+
+
+async def test_a_message_that_meta_takes_and_drops_again_and_again_is_given_up(sending: Sending) -> None:
+    """130429 by webhook each time: each round has the whole hold clock, so the tries themselves must have an end."""
+    enrollment = await sending.ready()
+    at = NOON
+    for attempt in range(1, 7):
+        assert (await sending.send(enrollment, at=at)).step is StageStep.ACCEPTED
+        await failed(sending, enrollment, 130429, attempt=attempt, minutes=(at - NOON).total_seconds() / 60)
+        result = await sending.reopen(enrollment, at=at)
+        if result.step is StageStep.SKIPPED:
+            break
+        assert result.hold_until is not None
+        at = result.hold_until + timedelta(minutes=1)
+        await sending.draft(enrollment, at=at)
+    (send,) = await sending.world.rows(Send)
+    assert (send.state, send.skip_reason, send.attempt) == (SendState.SKIPPED, SkipReason.META_DECLINED, 6)
 
 
 async def test_a_late_failure_of_an_earlier_attempt_spoils_no_later_one(sending: Sending) -> None:
@@ -617,3 +684,22 @@ async def test_an_app_that_was_removed_pauses_the_stores_journeys(sending: Sendi
     (journey,) = await world.rows(Journey)
     assert (journey.state, journey.state_reason) == (JourneyState.PAUSED, PauseCause.SHOP_DISCONNECTED)
     assert [kind for kind, _ in await events(world)] == ["credential.refused", "journey.paused"]
+
+
+@pytest.mark.parametrize("mended", [True, False])
+async def test_a_health_check_releases_who_held_after_the_release(sending: Sending, *, mended: bool) -> None:
+    """A claim that saw the fault a moment before it was mended writes its hold down when the broadcast is expanded."""
+    enrollments = [await sending.ready(f"+{447700900100 + number}") for number in range(2)]
+    (template,), (store,) = await sending.world.rows(Template), await sending.world.rows(Store)
+    keys = [f"{template_key(WABA, template.name, template.language)}#version", credits_key(store.id)]
+    reasons = [HoldReason.TEMPLATE_HELD, HoldReason.NO_CREDITS]
+    async with sending.world.database.write() as session:
+        (await session.get_one(Store, store.id)).credits = 100 if mended else 0
+        (await session.get_one(Template, template.id)).blocks = {} if mended else {"version": {"code": 132000}}
+        for enrollment, key, reason in zip(enrollments, keys, reasons, strict=True):
+            facts = await enrollment_facts(session, enrollment)
+            set_holding(session, facts.enrollment, reason=reason, key=key, until=None, now=NOON)
+    http = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(503)))
+    services = replace(sending.services, whatsapp=WhatsAppClient(http), shopify=ShopifyClient(http))
+    await check_store(services, store.id, now=later(minutes=10))
+    assert set(await broadcasts(sending.world)) == (set(keys) if mended else set())

@@ -17,13 +17,21 @@ from temporalio.testing import ActivityEnvironment
 from activities.send import SendActivities
 from activities.services import Services
 from gateway.app import GatewaySettings, create_app
-from models.enums import AttemptStatus, ExitReason, JourneyState, SendState, TemplateStatus
+from models.enums import (
+    AttemptStatus,
+    EnrollmentState,
+    ExitReason,
+    HoldReason,
+    JourneyState,
+    SendState,
+    TemplateStatus,
+)
 from models.orchestration import StageRef, StageResult, StageStep
 from models.tables import Enrollment, Journey, Send, SendAttempt, Shop, Template
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
 from storage.engine import Database
-from storage.enrollments import enrollment_facts
+from storage.enrollments import enrollment_facts, set_holding
 from storage.sends import Draft, ensure_send, save_draft
 from storage.settling import settle_by_staff
 from tests.worlds import (
@@ -291,6 +299,31 @@ async def test_a_late_answer_settles_what_nobody_knew(
     woken = (enrollment, "attempt_settled") in await world.intents()
     assert woken is (not parked and ends is not SendState.UNKNOWN)
     assert len(line.posted) == 1
+
+
+@pytest.mark.parametrize("code", [None, 131049])
+@pytest.mark.parametrize("answer", [TAKEN, REFUSED, BROKEN])
+async def test_a_late_answer_leaves_the_hold_of_the_next_stage_alone(
+    world: World, answer: Answer, code: int | None
+) -> None:
+    """Parked long ago, and perhaps told as failed since; the release of what the next stage waits for must find it."""
+    line = _SlowLine(answer, answer)
+    (enrollment,) = await _ready(world)
+    activities = _activities(world, line)
+    late = asyncio.create_task(_run(activities, enrollment))
+    await line.hangs.wait()
+    assert (await _run(activities, enrollment, attempt=2)).step is StageStep.UNKNOWN
+    assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
+    async with world.database.write() as session:
+        facts = await enrollment_facts(session, enrollment)
+        held = HoldReason.TEMPLATE_HELD
+        set_holding(session, facts.enrollment, reason=held, key="template:x", until=None, now=NOON)
+    if code is not None:
+        await _report(world, f"{enrollment}:1:1:1", "failed", wamid="wamid.1", code=code)
+    line.go_on.set()
+    await late
+    row = await world.one(Enrollment, enrollment)
+    assert (row.stage, row.state, row.hold_key) == (1, EnrollmentState.HOLDING, "template:x")
 
 
 async def test_an_unknown_message_is_not_parked_before_its_time(world: World) -> None:

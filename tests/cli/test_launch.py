@@ -258,7 +258,7 @@ async def test_a_stop_in_the_last_moment_of_a_launch_stands(
 
     monkeypatch.setattr(Selection, "begin", begin_and_be_stopped)
     answer = await world.run("launch", str(journey_file), "--yes")
-    assert (answer.code, "was stopped" in answer.err) == (1, True), answer.err
+    assert (answer.code, "stopped" in answer.err) == (1, True), answer.err
     ((journey,), (launch,)) = await _rows(world, Journey), await _rows(world, Launch)
     assert (journey.state, launch.state) == (JourneyState.STOPPED, LaunchState.FAILED)
     assert await _rows(world, Enrollment) == []

@@ -1,6 +1,8 @@
 """Publishing a new version: who will see what, what differs, what is refused."""
 
+import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,28 @@ async def test_what_cannot_be_published_is_refused(running: Scene, journey_file:
     async with running.database.read() as session:
         assert len((await session.exec(select(JourneyVersion))).all()) == 1
         assert len((await session.exec(select(Journey))).all()) == 1
+
+
+async def test_a_journey_that_goes_live_while_somebody_reads_takes_no_unapproved_template(
+    running: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may wait in a pending journey may not in one that runs by the time the answer is given."""
+    await _put(running, JourneyState.PENDING)
+    edit(journey_file, ("template: winback_hello", "template: winback_pending"))
+    monkeypatch.setattr("cli.publish.require_terminal", lambda **_: None)
+
+    def go_live(*_: object) -> bool:
+        with ThreadPoolExecutor() as pool:
+            pool.submit(asyncio.run, _put(running, JourneyState.ACTIVE)).result()
+        return True
+
+    monkeypatch.setattr("cli.run.Run.confirm", go_live)
+    answer = await running.run("publish", str(journey_file))
+    assert (answer.code, "is active by now" in answer.err) == (1, True), answer.err
+    async with running.database.read() as session:
+        assert len((await session.exec(select(JourneyVersion))).all()) == 1
+
+
+async def _put(scene: Scene, state: JourneyState) -> None:
+    async with scene.database.write() as session:
+        (await session.get_one(Journey, 1)).state = state

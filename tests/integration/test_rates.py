@@ -21,8 +21,8 @@ async def test_a_numbers_rate_can_be_changed_while_workers_run(open_stack: OpenS
                 (await session.get_one(Number, number_id)).messages_per_second = per_second
 
         async def took(already: int) -> float:
-            for _ in range(_PEOPLE):
-                enrollments.append(await stack.enroll(journey(("0d", HELLO)), await stack.person()))
+            people = [await stack.person() for _ in range(_PEOPLE)]
+            enrollments.extend([await stack.enroll(journey(("0d", HELLO)), person) for person in people])
             await asyncio.gather(*(stack.start(one) for one in enrollments[already:]))
             await stack.accepted(already + _PEOPLE)
             moments = [message.at for message in stack.received()[already:]]

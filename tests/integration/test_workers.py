@@ -1,5 +1,7 @@
 """Workers that die and come back, as real processes on a real Temporal server."""
 
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -23,6 +25,11 @@ from workflows.journey import JourneyWorkflow
 
 THREE = (("0d", HELLO), ("3d", HELLO), ("7d", HELLO))
 _STARTS_WITHIN_S = 60.0
+
+
+def _no_pair_rate() -> AbstractContextManager[object]:
+    """Messages that are days apart in life follow each other at once here."""
+    return mock.patch("policies.throughput.PAIR_INTERVAL", timedelta(0))
 
 
 async def _give_up_on_the_dead_worker(stack: Stack, workflow_id: str) -> None:
@@ -83,9 +90,10 @@ async def test_a_worker_killed_during_a_wait_is_replaced_by_the_next(open_stack:
             await stack.waits(enrollment, 1)  # the worker that will be killed answers the query itself
             await kill(process)
         await _give_up_on_the_dead_worker(stack, enrollment)
-        async with Fleet(stack.client, stack.services, limit_rates=False):
-            await stack.handle(enrollment).execute_update(JourneyWorkflow.send_now)
-            await stack.accepted(2)
+        with _no_pair_rate():
+            async with Fleet(stack.client, stack.services, limit_rates=False):
+                await stack.handle(enrollment).execute_update(JourneyWorkflow.send_now)
+                await stack.accepted(2)
 
 
 async def test_a_launch_killed_half_way_enrolls_everybody_once(open_stack: OpenStack, tmp_path: Path) -> None:
@@ -122,7 +130,7 @@ async def test_a_launch_killed_half_way_enrolls_everybody_once(open_stack: OpenS
 
 async def test_a_worker_without_a_cache_takes_the_journey_through(open_stack: OpenStack) -> None:
     """With `max_cached_workflows=0` each task replays the whole history: nothing depends on memory."""
-    with mock.patch("activities.outcomes.due_after", hurried):
+    with mock.patch("activities.outcomes.due_after", hurried), _no_pair_rate():
         async with open_stack(max_cached_workflows=0) as stack:
             enrollment = await stack.begin(journey(*THREE))
             assert await stack.ends(enrollment) is ExitReason.COMPLETED

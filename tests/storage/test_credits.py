@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from models.enums import CreditKind, CreditState, SendState
 from models.tables import CreditEntry, ModelCall, Send, SignalIntent, Store, StoreEvent
@@ -26,7 +27,8 @@ from storage.credits import (
     set_prices,
     settle_charge,
 )
-from tests.worlds import World
+from storage.engine import Database
+from tests.worlds import World, make_world
 
 
 async def left(world: World) -> int | None:
@@ -103,7 +105,7 @@ async def test_what_is_not_covered_is_refused_and_told_once(world: World) -> Non
     assert len(await world.rows(StoreEvent)) == 1
     async with world.database.write() as session:
         await add_credits(session, world.store_id, 1, note="invoice 7", now=world.now)
-    assert [one.broadcast_key for one in await world.rows(SignalIntent)] == [f"credits:{world.store_id}"]
+    assert {one.broadcast_key for one in await world.rows(SignalIntent)} == {f"credits:{world.store_id}"}
     assert await take(world, "b")
     assert not await take(world, "c")
     assert len(await world.rows(StoreEvent)) == 2
@@ -216,3 +218,42 @@ async def test_prices_hold_from_now_on(world: World) -> None:
     async with world.database.write() as session:
         await release_charge(session, world.store_id, message_cause(first.id or 0), now=world.now)
     assert await left(world) == 6
+
+
+async def test_what_an_earlier_ledger_charged_is_nothing_to_the_next(world: World) -> None:
+    """Closed while a message is on its way and opened anew, the ledger gains nothing when the message fails."""
+    await opened(world, 10)
+    send = await sent(world, SendState.IN_FLIGHT)
+    async with world.database.write() as session:
+        await close_ledger(session, world.store_id, now=world.now)
+    world.now += timedelta(hours=1)
+    await opened(world, 5)
+    async with world.database.write() as session:
+        store = await session.get_one(Store, world.store_id)
+        send.state = SendState.FAILED
+        await note_outcome(session, store, send, now=world.now)
+    assert await left(world) == 5
+
+
+async def test_a_ledger_is_closed_while_a_charge_is_given_back(postgres_database: Database) -> None:
+    """Whoever gives back holds the line and waits for the store, so whoever closes must not wait for the line."""
+    world = await make_world(postgres_database)
+    await opened(world, 10)
+    assert await take(world, "a")
+    async with world.database.write() as session:
+        await session.exec(select(CreditEntry).where(CreditEntry.cause == "a").with_for_update())
+
+        async with asyncio.timeout(5), world.database.write() as other:
+            await close_ledger(other, world.store_id, now=world.now)
+        await release_charge(session, world.store_id, "a", now=world.now)
+    assert (await left(world), await states(world)) == (None, [CreditState.RELEASED])
+
+
+async def test_whoever_found_none_while_somebody_paid_in_is_told_a_moment_later(world: World) -> None:
+    """On PostgreSQL a hold may be written down after the first look at who holds, and nobody looks by themselves."""
+    await opened(world, 0)
+    async with world.database.write() as session:
+        await add_credits(session, world.store_id, 5, note=None, now=world.now)
+    moments = [one.next_try_at for one in await world.rows(SignalIntent) if one.broadcast_key is not None]
+    expected = [world.now] if world.database.is_sqlite else [world.now, world.now + timedelta(minutes=1)]
+    assert moments == expected

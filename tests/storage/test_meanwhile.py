@@ -7,24 +7,41 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from sqlalchemy import delete
+from sqlmodel import col
 
-from models.enums import MessageAuthor
+from models.enums import MessageAuthor, TemplateStatus
 from models.money import Money
-from models.tables import Checkout, Conversation, Customer, CustomerEvent
+from models.tables import (
+    Checkout,
+    Conversation,
+    Customer,
+    CustomerEvent,
+    Journey,
+    RecipientWindow,
+    Send,
+    SendAttempt,
+    Template,
+    WindowRecipient,
+)
 from storage.chat_tool import tell_column, tell_messages
 from storage.chats import Spoken
 from storage.checkouts import CheckoutFacts, apply_checkout
 from storage.customers import lock_customer
 from storage.engine import Database
+from storage.erasure import erase_customer
 from storage.ingest import Delivery, lock_customers
 from storage.ingest_messages import MessagePiece
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
+from storage.journeys import publish
 from storage.merging import merge_customers
 from storage.number_changes import MovePiece, apply_move, find_movers
 from storage.opt_outs import OptOutSource, opt_out
 from storage.people import Address, Sighting, resolve
-from storage.stores import store_parts
-from tests.worlds import NOON, PHONE, World, later, make_world
+from storage.statuses import Report, StatusPiece
+from storage.stores import required_id, store_parts
+from storage.template_states import locked_template
+from tests.worlds import DEFINITION, NOON, PHONE, WABA, World, later, make_world
 
 OTHER = "+447700900124"
 
@@ -179,3 +196,76 @@ async def test_two_words_about_a_strangers_cart_do_not_overtake_each_other(postg
     await older
     [cart] = await world.rows(Checkout)
     assert (cart.total_minor, cart.idle_since) == (300, later(minutes=3))
+
+
+async def test_a_place_that_becomes_free_while_its_customer_is_erased_hinders_nobody(
+    postgres_database: Database,
+) -> None:
+    """Whoever claims lets go of old places under the count's lock, not the customer's: the row may be gone by then."""
+    world = await make_world(postgres_database)
+    customer_id = await world.customer()
+    async with world.database.write() as session:
+        window = RecipientWindow(key="portfolio:1", used=1)
+        session.add(window)
+        await session.flush()
+        session.add(
+            WindowRecipient(
+                window_id=required_id(window.id), recipient="a", at=NOON, kept=False, customer_id=customer_id
+            )
+        )
+
+    async def erase() -> None:
+        async with world.database.write() as other:
+            await erase_customer(
+                other, await lock_customer(other, customer_id), suppression_key=b"key", now=later(days=2)
+            )
+
+    async with world.database.write() as session:
+        await session.exec(delete(WindowRecipient).where(col(WindowRecipient.recipient) == "a"))
+        erasing = asyncio.ensure_future(erase())
+        await until_somebody_waits(world.database)
+    await erasing
+    assert (await world.one(Customer, customer_id)).erased_at is not None
+
+
+async def test_two_first_launches_of_one_journey_make_one(postgres_database: Database) -> None:
+    """Whoever comes second waits for the first, and finds its journey and its version."""
+    world = await make_world(postgres_database)
+
+    async def again() -> int | None:
+        async with world.database.write() as other:
+            return (await publish(other, world.store_id, DEFINITION, now=NOON))[1].id
+
+    async with world.database.write() as session:
+        _, version = await publish(session, world.store_id, DEFINITION, now=NOON)
+        second = asyncio.ensure_future(again())
+        await until_somebody_waits(world.database)
+    assert await second == version.id
+    assert len(await world.rows(Journey)) == 1
+
+
+async def test_failures_lock_what_they_are_about_in_one_order(postgres_database: Database) -> None:
+    """Two requests that tell of the same two templates, in whatever order, never wait for each other."""
+    world = await make_world(postgres_database)
+    pieces = []
+    async with world.database.write() as session:
+        for name in ("a", "z"):
+            session.add(
+                Template(waba_id=WABA, name=name, language="en", status=TemplateStatus.APPROVED, synced_at=NOON)
+            )
+    for number, name in enumerate(("z", "a")):
+        attempt = await world.claim(await world.enroll(await world.customer(f"+44770090010{number}")))
+        async with world.database.write() as session:
+            row = await session.get_one(SendAttempt, attempt)
+            (await session.get_one(Send, row.send_id)).template_name = name
+        pieces.append(StatusPiece(f"st:{name}", world.number_id, f"wamid.{name}", Report.FAILED, NOON, attempt, 132015))
+    delivery = Delivery("whatsapp", "whatsapp", "key", "{}", NOON, world.store_id)
+    async with world.database.write() as session:
+        await locked_template(session, WABA, "a", "en")
+        telling = asyncio.ensure_future(
+            ingest_whatsapp(world.database, delivery, WhatsAppPieces(statuses=tuple(pieces)))
+        )
+        await until_somebody_waits(world.database)
+        await locked_template(session, WABA, "z", "en")
+    await telling
+    assert {one.status for one in await world.rows(Template)} == {TemplateStatus.PAUSED}

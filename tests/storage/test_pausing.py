@@ -21,7 +21,7 @@ from storage.pausing import (
 )
 from storage.stages import locked_stage
 from storage.stopping import close_entry
-from tests.worlds import DEFINITION, NOON, World, later
+from tests.worlds import DEFINITION, NOON, World, later, make_world
 
 NAME = DEFINITION.name
 
@@ -163,3 +163,33 @@ async def test_two_pauses_at_once_are_one(database: Database, world: World) -> N
     assert sum(await asyncio.gather(*(one() for _ in range(5)))) == 1
     assert len(await world.rows(JourneyPause)) == 1
     assert len(await world.rows(StoreEvent)) == 1
+
+
+async def test_a_pause_that_comes_while_a_stop_begins_is_over_with_it(postgres_database: Database) -> None:
+    """Left open, it would keep the journey from ever being paused again once it is launched anew."""
+    world = await make_world(postgres_database)
+    await world.enroll(await world.customer())
+    await activate(world)
+    async with world.database.write() as stopping:
+        journey = await journey_of(stopping, 1)
+        async with world.database.write() as session:
+            assert await pause_by_itself(session, world.store_id, PauseCause.STOP_LOSS, now=NOON)
+        await close_entry(stopping, journey, reason="test", now=NOON)
+    journey = await world.one(Journey, 1)
+    assert (journey.state, journey.paused_since) == (JourneyState.STOPPED, None)
+    assert [one.ended_at for one in await world.rows(JourneyPause)] == [NOON]
+
+
+async def test_a_cause_that_is_open_already_pauses_all_the_same(world: World) -> None:
+    """A journey that runs although a pause of it is open on record is paused when its cause is met again."""
+    await world.enroll(await world.customer())
+    await activate(world)
+    async with world.database.write() as session:
+        await pause(session, world.store_id, NAME, now=NOON)
+    await activate(world)
+    async with world.database.write() as session:
+        _, changed = await pause(session, world.store_id, NAME, now=later(hours=1))
+    assert changed
+    journey = await world.one(Journey, 1)
+    assert (journey.state, journey.paused_since) == (JourneyState.PAUSED, later(hours=1))
+    assert len(await world.rows(JourneyPause)) == 1

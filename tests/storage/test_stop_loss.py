@@ -12,7 +12,7 @@ from storage.customers import lock_customer
 from storage.engine import Database
 from storage.journeys import publish
 from storage.opt_outs import note_stop
-from storage.pausing import resume
+from storage.pausing import pause_by_itself, resume, resume_by_itself
 from storage.statuses import Report, StatusPiece, apply, match
 from storage.stop_loss import check_loss, loss_since
 from storage.stores import required_id
@@ -144,6 +144,17 @@ async def test_only_what_was_tried_since_the_resumption_counts(world: World) -> 
         await resume(session, world.store_id, DEFINITION.name, now=later(hours=1))
     await fails(world, people[1])
     assert (await state(world))[0] is JourneyState.ACTIVE
+
+
+async def test_a_pause_that_mends_itself_forgets_no_losses(world: World) -> None:
+    """Nobody has looked at them: a shop that comes and goes must not keep the journey from ever being paused."""
+    people = await history(world, 36, 4)
+    async with world.database.write() as session:
+        await pause_by_itself(session, world.store_id, PauseCause.SHOP_DISCONNECTED, now=NOON)
+    async with world.database.write() as session:
+        assert await resume_by_itself(session, world.store_id, PauseCause.SHOP_DISCONNECTED, now=later(hours=1))
+    await fails(world, people[0])
+    assert (await state(world))[0] is JourneyState.PAUSED
 
 
 @pytest.mark.parametrize(("percent", "paused"), [(0, False), (13, False), (100, False), (10, True)])

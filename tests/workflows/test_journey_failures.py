@@ -26,6 +26,7 @@ from storage.stores import required_id
 from tests.stack import HELLO, Stack, journey
 
 TWO = (("0d", HELLO), ("3d", HELLO))
+NOTE = {"name": "winback_note", "language": "en", "variables": {"1": "{ai.text}"}}
 
 
 async def _taken(stack: Stack, count: int) -> None:
@@ -103,6 +104,7 @@ async def test_a_payment_that_fails_pauses_and_the_probe_resumes(stack: Stack) -
     await stack.advance(hours=5)
     assert stack.whatsapp.books.requests == 1
     await stack.advance(hours=2)
+    await stack.advance(minutes=2)  # the probe's status has come in, and the others go after their jitter
     await stack.accepted(2)
     assert stack.whatsapp.books.requests == 3
 
@@ -126,15 +128,26 @@ async def test_a_shop_that_lets_nobody_in_pauses_its_journeys_until_it_does(stac
     assert kinds.count(StoreEventKind.JOURNEY_PAUSED) == kinds.count(StoreEventKind.JOURNEY_RESUMED) == 1
 
 
-async def _unpaid(stack: Stack) -> str:
+async def _unpaid(stack: Stack, message: Any = HELLO) -> str:
     """A journey that a bill pauses before its first message is due; its enrollment."""
-    enrollment = await stack.begin(journey(("1h", HELLO)))
+    enrollment = await stack.begin(journey(("1h", message)))
     await stack.waits(enrollment, 0)
     async with stack.database.write() as session:
         await pause_sender(session, required_id(stack.store.number.id), 131042, now=await stack.now())
     await stack.advance(hours=1, minutes=1)
     await stack.holds(enrollment, HoldReason.JOURNEY_PAUSED)
     return enrollment
+
+
+async def test_a_probe_whose_text_a_model_has_yet_to_write_goes_too(stack: Stack) -> None:
+    """Its journey is paused for the bill alone: the model is asked for the text once, and not refused without end."""
+    written = {"ai": {"mode": "goal", "goal": "Say hello"}, "template": NOTE, "fallback": HELLO}
+    await _unpaid(stack, written)
+    await stack.advance(hours=6)
+    await stack.check_health()
+    await stack.advance(minutes=1)
+    await stack.accepted(1)
+    assert stack.whatsapp.books.requests == 1
 
 
 async def test_a_number_that_meta_calls_able_to_send_goes_on_at_once(stack: Stack) -> None:
