@@ -7,10 +7,12 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+JOURNEYS ?= 300
+CHAOS_ARGS ?=
 VENV_PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help setup demo up test lint format typecheck bench lock clean
+.PHONY: help setup demo up test lint format typecheck bench chaos lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,9 @@ typecheck: $(READY)  ## mypy --strict over every package and the tests
 
 bench: $(READY)  ## print measured figures beside their yardsticks
 	$(VENV_PYTHON) -m bench
+
+chaos: $(READY)  ## kill, cut and delay everything while journeys run, and check every promise (JOURNEYS=10000, CHAOS_ARGS="--database postgresql")
+	$(VENV_PYTHON) -m tests.chaos --journeys $(JOURNEYS) $(CHAOS_ARGS)
 
 lock:  ## renew the pinned requirements (for maintainers; needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.txt

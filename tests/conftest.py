@@ -8,7 +8,13 @@ import pytest
 from storage.engine import Database
 from tests.databases import PostgresDatabases, database_at, new_sqlite_file, running_postgres
 
-_LONGEST = ("tests/simulation/", "tests/cli/test_simulate.py", "tests/cli/test_stack.py", "tests/integration/")
+_LONGEST = (
+    "tests/chaos/",
+    "tests/simulation/",
+    "tests/cli/test_simulate.py",
+    "tests/cli/test_stack.py",
+    "tests/integration/",
+)
 
 
 def pytest_configure() -> None:
