@@ -186,7 +186,7 @@ class Plan:
             if meets is Meets.CHECK or self.options.database == "sqlite":  # which tells nobody of a claim under way
                 return Act(deed, draw.uniform(0.0, 0.05), Meets.CHECK)
             return Act(deed, 0.0, Meets.CLAIM)
-        wait = 60.0 * int(self.options.delays[-1].removesuffix("m"))
+        wait = 0.0 if is_last else 60.0 * int(self.options.delays[-1].removesuffix("m"))
         return Act(deed, draw.uniform(*draw.choice(((0.0, 2.0), (2.0, max(wait, 2.0))))))
 
     def pauses(self, what: str, shortest: float, longest: float) -> Iterator[float]:
