@@ -47,6 +47,7 @@ _LOOK_S = 0.5
 _LOOKS_AT_A_SECOND = 1000
 _NEARLY_ALL = 0.9
 _CALM_WITHIN_S = 300.0
+_CALM_PER_JOURNEY_S = 0.12  # those who are not through when it calms down are a tenth of all
 _TRIES = 100
 _TELL_EVERY_S = 15.0
 ResultT = TypeVar("ResultT")
@@ -149,7 +150,7 @@ class _Stage:
             marks.append(("chaos", time.monotonic()))
             post.is_calm = True
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_CALM_WITHIN_S):
+                async with asyncio.timeout(_CALM_WITHIN_S + _CALM_PER_JOURNEY_S * plan.options.journeys):
                     await self._until(lambda: self._calm(customers, sender), at_work, watch)
             marks.append(("calming down", time.monotonic()))
             verdict = await judge(stack, plan, self._network.posts, post.taken, stack.clock())
