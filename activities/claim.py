@@ -4,11 +4,11 @@ No claim commits after an exit event's commit, because both take the customer's 
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import assert_never
+from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from activities.claim_guard import claim_facts, obey_guard
 from activities.journey_state import probes_for_payment
 from activities.messages import Outgoing, outgoing
 from activities.outcomes import finished_send, hold_key, hold_stage, skip_stage
@@ -17,40 +17,25 @@ from activities.room import look_for_room
 from activities.services import Services
 from activities.subjects import asked_of_subject
 from models.enums import (
-    WITHDRAWN_CONSENT,
     AttemptStatus,
     ExitReason,
     HoldReason,
     JourneyState,
     SendState,
     SkipReason,
-    TemplateStatus,
 )
-from models.journey import FollowUp
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
 from models.tables import Send
-from models.verdicts import Exit, Hold, Proceed, SkipStage
-from policies.allowance import forbids_marketing
-from policies.guards import ClaimFacts, before_claim
-from policies.pacing import spread_offset
-from policies.phones import is_us_number, region_of
-from policies.schedule import sending_hours, zone_at
-from policies.sender import SPREAD_S, SenderState, look_again_at, sender_state
-from policies.whatsapp_reactions import gets_nothing
+from models.verdicts import Hold
+from policies.sender import SenderState, sender_state
 from storage.credits import reserve_message
 from storage.enrollments import EnrollmentFacts, set_holding
-from storage.reachability import unreachable_with
-from storage.senders import is_blocked as is_country_blocked
 from storage.senders import pause_of, take_probe
 from storage.sends import claim, is_over, latest_attempt, record_unknown, template_of
 from storage.stages import StageFacts, locked_stage
 from storage.stores import required_id
 from storage.subjects import subject_of
 from storage.substitutions import stand_in
-from storage.template_states import block_key, is_blocked, version_of
-
-_MARKETING = "MARKETING"
-"""Meta's word for a template's category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +66,15 @@ async def claim_stage(services: Services, ask: StageRef, *, now: datetime) -> Cl
         if await stand_in(session, facts, send):
             scene = await _with_stand_in(session, scene, send)
         message = outgoing(facts, send, scene.template, now=now)
-        guard = _claim_facts(scene, send, message, keep_text=ask.keep_text, now=now)
+        guard = claim_facts(scene, send, message, keep_text=ask.keep_text, now=now)
         sender = sender_state(pause_of(facts.number), now)
         if await probes_for_payment(session, facts, now=now):
             guard = replace(guard, journey_state=JourneyState.ACTIVE)
-        blocked = _obey(session, scene, send, guard, now=now)
+        blocked = obey_guard(session, scene, send, guard, now=now)
         if blocked is not None:
             return blocked
+        if guard.stale:
+            return StageResult(step=StageStep.STALE)
         if not message.fits():
             # Found out after the claim it would leave a send that nobody can say was not sent.
             return skip_stage(session, facts, send, SkipReason.TEMPLATE_DEAD, now=now)
@@ -147,79 +134,7 @@ def wait_for_outcome(session: AsyncSession, facts: EnrollmentFacts, *, now: date
     return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
 
 
-def _claim_facts(scene: StageFacts, send: Send, message: Outgoing, *, keep_text: bool, now: datetime) -> ClaimFacts:
-    facts, template = scene.enrollment, scene.template
-    marketing = message.uses_template and template is not None and template.category == _MARKETING
-    rules = facts.definition.sending
-    kept = keep_text or rules.approval == "required"
-    moments = [send.checked_at] if kept else [send.checked_at, send.drafted_at]
-    oldest = min((moment for moment in moments if moment is not None), default=None)
-    # A follow-up's free text is part of a conversation that the customer has opened, and no marketing.
-    is_reply = isinstance(facts.definition, FollowUp) and not message.uses_template
-    smart = 0 if is_reply else rules.smart_sending_days
-    pause, unreachable = pause_of(facts.number), unreachable_with(facts.customer, now)
-    paused = sender_state(pause, now) is SenderState.PAUSED
-    return ClaimFacts(
-        at=now,
-        journey_state=facts.journey.state,
-        missed=scene.missed,
-        hours=sending_hours(rules),
-        zone=zone_at(facts.definition, facts.where, now),
-        erased=facts.customer.erased_at is not None,
-        opted_out=facts.customer.opted_out_at is not None or facts.customer.consent in WITHDRAWN_CONSENT,
-        credential_ok=facts.number.credential_ok,
-        unreachable=gets_nothing(unreachable),
-        country_blocked=bool(facts.number.blocked_countries) and _is_country_blocked(facts, now),
-        template_blocked=is_blocked(template, facts.definition.stages[send.stage].message),
-        sender_paused=paused or (marketing and forbids_marketing(facts.number.quality)),
-        sender_paused_until=look_again_at(pause, now, offset=_place(facts)) if pause is not None else None,
-        says_nothing=message.says_nothing,
-        uses_template=message.uses_template,
-        marketing_refused=marketing
-        and (unreachable is not None or (message.to is not None and is_us_number(message.to))),
-        template_exists=template is not None,
-        template_status=template.status if template is not None else TemplateStatus.UNKNOWN,
-        check_age=now - oldest if oldest is not None else timedelta.max,
-        smart_sending_days=smart,
-        last_other_marketing_at=scene.other_marketing_at if smart else None,
-        recent_order_days=rules.recent_order_days,
-        last_order_at=facts.customer.last_order_at,
-    )
-
-
-def _is_country_blocked(facts: EnrollmentFacts, now: datetime) -> bool:
-    phone = facts.customer.phone
-    return phone is not None and is_country_blocked(facts.number, region_of(phone), now)
-
-
-def _place(facts: EnrollmentFacts) -> timedelta:
-    """Where this customer is among those who wait for the number, so that not all look at one moment."""
-    return timedelta(seconds=spread_offset(facts.enrollment.id, SPREAD_S))
-
-
 async def _with_stand_in(session: AsyncSession, scene: StageFacts, send: Send) -> StageFacts:
     waba_id = scene.enrollment.number.waba_id
     template = await template_of(session, waba_id, send.template_name or "", send.template_language or "")
     return replace(scene, template=template)
-
-
-def _obey(
-    session: AsyncSession, scene: StageFacts, send: Send, guard: ClaimFacts, *, now: datetime
-) -> StageResult | None:
-    """Do what the guard says; None means that the claim may be taken."""
-    facts = scene.enrollment
-    match before_claim(guard):
-        case Proceed():
-            return StageResult(step=StageStep.STALE) if guard.stale else None
-        case SkipStage(reason=reason):
-            return skip_stage(session, facts, send, reason, now=now)
-        case Hold() as hold:
-            key = hold_key(facts, send, hold.reason)
-            if hold.reason is HoldReason.TEMPLATE_HELD and guard.template_blocked and scene.template is not None:
-                template = scene.template
-                key = block_key(template, version_of(template, facts.definition.stages[send.stage].message))
-            return hold_stage(session, facts, hold, key, now=now)
-        case Exit(reason=reason):
-            return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=reason, at=now))
-        case other:
-            assert_never(other)

@@ -14,6 +14,7 @@ from models.verdicts import Hold
 from policies.throughput import pair_free_at
 from policies.windows import service_window_open
 from storage.allowances import NoRoom, Room, Wanted, find_room
+from storage.enrollments import EnrollmentFacts
 from storage.stages import StageFacts
 from storage.stores import required_id
 
@@ -30,6 +31,13 @@ async def look_for_room(
     free_at = pair_free_at(scene.last_claimed_at, now)
     if free_at is not None:
         return hold_stage(session, facts, Hold(HoldReason.META_RETRY_LATER, free_at), None, now=now)
+    return await room_for_recipient(session, services, facts, message, now=now)
+
+
+async def room_for_recipient(
+    session: AsyncSession, services: Services, facts: EnrollmentFacts, message: Outgoing, *, now: datetime
+) -> Room | StageResult | None:
+    """The same for the counts of new recipients alone."""
     address = message.to or message.recipient
     if address is None or service_window_open(facts.customer.last_inbound_at, now):
         # Who wrote to us a moment ago is no new recipient, whatever goes back.

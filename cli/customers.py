@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from cli.customer_documents import ImportDocument, OptOutDocument
 from cli.customers_file import CustomersFile, read_customers
-from cli.documents import ImportDocument, OptOutDocument
 from cli.failures import DONE, REFUSED
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.people import read_phone

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from cli.documents import BadLine
+from cli.customer_documents import BadLine
 from cli.failures import USAGE, Failure
 from models.enums import WITHDRAWN_CONSENT, ConsentState
 from policies.phones import PhoneError, parse_phone

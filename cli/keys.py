@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli.documents import KeyCreateDocument, KeyListDocument, KeyRevokeDocument, KeyView
 from cli.failures import DONE, NOT_FOUND, USAGE, Failure
+from cli.key_documents import KeyCreateDocument, KeyListDocument, KeyRevokeDocument, KeyView
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.run import Run, execute
 from models.enums import StaffRole

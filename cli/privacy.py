@@ -9,7 +9,8 @@ from typing import Annotated, Final
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cli.documents import EraseDocument, ExportDocument, Finding
+from cli.customer_documents import EraseDocument, ExportDocument
+from cli.documents import Finding
 from cli.failures import DONE, NOT_FOUND, REFUSED, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.people import read_phone

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.documents import (
+from cli.failures import DONE, NOT_FOUND, USAGE, Failure
+from cli.options import DebugFlag, JsonFlag, StoreName
+from cli.run import Run, execute
+from cli.template_documents import (
     BlockView,
     SubstitutionView,
     TemplatesDocument,
@@ -16,9 +19,6 @@ from cli.documents import (
     TemplateUnblockDocument,
     TemplateView,
 )
-from cli.failures import DONE, NOT_FOUND, USAGE, Failure
-from cli.options import DebugFlag, JsonFlag, StoreName
-from cli.run import Run, execute
 from composition import providers_from
 from models.enums import SENDABLE_TEMPLATE_STATUSES
 from models.tables import Template, TemplateSubstitution

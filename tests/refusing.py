@@ -14,12 +14,18 @@ from activities.send import SendActivities
 from activities.services import Services
 from models.enums import JourneyState, TemplateStatus
 from models.orchestration import StageRef, StageResult
-from models.tables import Journey, Template
+from models.tables import Journey, SendAttempt, SignalIntent, StoreEvent, Template
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
 from storage.enrollments import enrollment_facts
+from storage.ingest import Delivery
+from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.sends import Draft, ensure_send, save_draft
-from tests.worlds import NOON, WABA, World
+from storage.statuses import Report, StatusPiece
+from tests.worlds import NOON, WABA, World, later
+
+OTHER = "+447700900124"
+"""Somebody else's phone."""
 
 
 @dataclass
@@ -111,3 +117,36 @@ class Sending:
         environment.info = replace(environment.info, started_time=at, attempt=attempt)
         result: StageResult = await environment.run(run, StageRef(enrollment_id=enrollment, stage=0))  # type: ignore[arg-type]
         return result
+
+
+async def failed(sending: Sending, enrollment: str, code: int, *, attempt: int = 1, minutes: float = 1) -> None:
+    """WhatsApp tells by webhook that the first stage's message failed."""
+    await told(sending, enrollment, Report.FAILED, attempt=attempt, at=later(minutes=minutes), code=code)
+
+
+async def told(
+    sending: Sending, enrollment: str, report: Report, *, attempt: int, at: datetime, code: int | None = None
+) -> None:
+    """WhatsApp tells by webhook what became of the first stage's message."""
+    world = sending.world
+    known = await wamid(sending, enrollment, attempt)
+    piece = StatusPiece(f"st:{enrollment}:{attempt}", world.number_id, known, report, at, None, code)
+    world._made += 1
+    delivery = Delivery("whatsapp", "whatsapp", f"key-{world._made}", "{}", at, world.store_id)
+    await ingest_whatsapp(world.database, delivery, WhatsAppPieces(statuses=(piece,)))
+
+
+async def wamid(sending: Sending, enrollment: str, attempt: int) -> str:
+    """WhatsApp's id of an attempt's message."""
+    row = await sending.world.one(SendAttempt, f"{enrollment}:1:1:{attempt}")
+    return str(row.wamid)
+
+
+async def events(world: World) -> list[tuple[str, object]]:
+    """What the store's people are told, with the code."""
+    return [(row.kind.value, row.detail.get("code")) for row in await world.rows(StoreEvent)]
+
+
+async def broadcasts(world: World) -> list[str]:
+    """Which keys are released."""
+    return [row.broadcast_key for row in await world.rows(SignalIntent) if row.broadcast_key is not None]

@@ -255,22 +255,6 @@ class ShopifyClient:
         _refuse(name, payload.user_errors)
         raise Rejected(service=SERVICE, operation=name, status=200, code="unspecified")
 
-    async def unsubscribe(self, access: ShopAccess, subscription_id: str) -> None:
-        """End a subscription, unless it is gone already.
-
-        Args:
-            access: the shop.
-            subscription_id: `Subscription.id`.
-
-        Raises:
-            Rejected: Shopify refused and the subscription still stands.
-        """
-        answer = await self._transport.run(access, operations.WEBHOOK_SUBSCRIPTION_DELETE, {"id": subscription_id})
-        errors = answer.webhook_subscription_delete.user_errors
-        # These user errors carry no code: whether it was unknown or is kept is seen in the list.
-        if errors and any(one.id == subscription_id for one in await self.subscriptions(access)):
-            _refuse(operations.WEBHOOK_SUBSCRIPTION_DELETE.name, errors)
-
     async def _complete(self, access: ShopAccess, customer: CustomerWire) -> ShopCustomer:
         """The customer's record; older orders are read only if all of the newest few are tests or cancelled."""
         last = mapping.last_real_order(customer.orders.nodes)

@@ -42,4 +42,3 @@ CONSENT_UPDATE = _load("consent_update", wire.ConsentUpdateAnswer, mutation=True
 SHOP = _load("shop", wire.ShopAnswer)
 WEBHOOK_SUBSCRIPTIONS = _load("webhook_subscriptions", wire.SubscriptionsAnswer)
 WEBHOOK_SUBSCRIPTION_CREATE = _load("webhook_subscription_create", wire.SubscriptionCreateAnswer, mutation=True)
-WEBHOOK_SUBSCRIPTION_DELETE = _load("webhook_subscription_delete", wire.SubscriptionDeleteAnswer, mutation=True)

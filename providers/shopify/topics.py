@@ -25,8 +25,3 @@ COMPLIANCE_TOPICS: Final = ("customers/data_request", "customers/redact", "shop/
 """Topics that no API subscribes to: they stand in the app's own configuration (`compliance_topics` in
 `shopify.app.toml`, or the app's page in the dashboard), with the same address. A shop cannot be asked whether they
 do."""
-
-
-def topic_name(header: str) -> str:
-    """The enum's name of a topic as deliveries carry it: `orders/create` is `ORDERS_CREATE`."""
-    return header.replace("/", "_").replace(".", "_").upper()

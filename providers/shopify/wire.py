@@ -12,7 +12,6 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from pydantic.alias_generators import to_camel
 
 CUSTOMER = "Customer"
-ORDER = "Order"
 
 
 def numeric_id(gid: str) -> int:
@@ -34,11 +33,6 @@ def numeric_id(gid: str) -> int:
 def customer_gid(customer_id: int) -> str:
     """The global id of a customer."""
     return f"gid://shopify/{CUSTOMER}/{customer_id}"
-
-
-def order_gid(order_id: int) -> str:
-    """The global id of an order."""
-    return f"gid://shopify/{ORDER}/{order_id}"
 
 
 Gid = Annotated[int, BeforeValidator(lambda gid: numeric_id(str(gid)))]
@@ -350,19 +344,6 @@ class SubscriptionCreateAnswer(Wire):
     """Answer of `webhook_subscription_create`."""
 
     webhook_subscription_create: SubscriptionPayload
-
-
-class SubscriptionDeletePayload(Wire):
-    """`WebhookSubscriptionDeletePayload`."""
-
-    deleted_webhook_subscription_id: str | None = None
-    user_errors: tuple[UserErrorWire, ...]
-
-
-class SubscriptionDeleteAnswer(Wire):
-    """Answer of `webhook_subscription_delete`."""
-
-    webhook_subscription_delete: SubscriptionDeletePayload
 
 
 class ThrottleStatusWire(Wire):

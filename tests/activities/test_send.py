@@ -2,41 +2,40 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
-from unittest import mock
 
 import httpx
 import pytest
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
-from activities.send import SendActivities
-from activities.services import Services
 from gateway.app import GatewaySettings, create_app
 from models.enums import (
     AttemptStatus,
     EnrollmentState,
     ExitReason,
     HoldReason,
-    JourneyState,
     SendState,
-    TemplateStatus,
 )
-from models.orchestration import StageRef, StageResult, StageStep
-from models.tables import Enrollment, Journey, Send, SendAttempt, Shop, Template
-from providers.shopify.client import ShopifyClient
-from providers.whatsapp.client import WhatsAppClient
+from models.orchestration import StageStep
+from models.tables import Enrollment, Send, SendAttempt, Shop
 from storage.engine import Database
 from storage.enrollments import enrollment_facts, set_holding
-from storage.sends import Draft, ensure_send, save_draft
 from storage.settling import settle_by_staff
+from tests.sending import (
+    ACCEPTED,
+    BROKEN,
+    REFUSED,
+    TAKEN,
+    Answer,
+    LateWorker,
+    SlowLine,
+    ready_sends,
+    run_send,
+    send_activities,
+    settle_unknown,
+)
 from tests.worlds import (
     NOON,
-    WABA,
     World,
     make_world,
     status,
@@ -45,50 +44,6 @@ from tests.worlds import (
     whatsapp_body,
     whatsapp_headers,
 )
-
-ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.1", "message_status": "accepted"}]}
-Wire = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
-
-
-def _activities(world: World, wire: Wire) -> SendActivities:
-    http = httpx.AsyncClient(transport=httpx.MockTransport(wire))
-    return SendActivities(
-        Services(
-            database=world.database,
-            cipher=world.cipher,
-            whatsapp=WhatsAppClient(http),
-            shopify=ShopifyClient(http),
-            temporal=mock.create_autospec(Client, instance=True),
-        )
-    )
-
-
-async def _run(activities: SendActivities, enrollment: str, *, attempt: int = 1, **asked: Any) -> StageResult:
-    environment = ActivityEnvironment()
-    environment.info = replace(environment.info, started_time=NOON, attempt=attempt)
-    return await environment.run(activities.send_message, StageRef(enrollment_id=enrollment, stage=0, **asked))
-
-
-async def _ready(world: World, count: int = 1) -> list[str]:
-    """Customers in an active journey whose first message is drafted and checked."""
-    async with world.database.write() as session:
-        session.add(
-            Template(waba_id=WABA, name="winback_hello", language="en", status=TemplateStatus.APPROVED, synced_at=NOON)
-        )
-    enrollments = []
-    for number in range(count):
-        person = await world.customer(f"+{447700900100 + number}", external_id=str(number))
-        enrollments.append(await world.enroll(person))
-    async with world.database.write() as session:
-        for enrollment in enrollments:
-            facts = await enrollment_facts(session, enrollment)
-            send = await ensure_send(session, facts, 0, 0)
-            save_draft(send, Draft("winback_hello", "en", {"1": "you"}), now=NOON)
-            send.checked_at = NOON
-        journey = await session.get(Journey, 1)
-        assert journey is not None
-        journey.state = JourneyState.ACTIVE
-    return enrollments
 
 
 @pytest.fixture
@@ -105,12 +60,12 @@ async def test_an_activity_that_died_during_its_post_posts_nothing_when_repeated
         posted.append(json.loads(request.content)["biz_opaque_callback_data"])
         raise asyncio.CancelledError
 
-    (enrollment,) = await _ready(world)
-    activities = _activities(world, die)
+    (enrollment,) = await ready_sends(world)
+    activities = send_activities(world, die)
     with pytest.raises(asyncio.CancelledError):
-        await _run(activities, enrollment)
+        await run_send(activities, enrollment)
     for attempt in (2, 3):
-        assert (await _run(activities, enrollment, attempt=attempt)).step is StageStep.UNKNOWN
+        assert (await run_send(activities, enrollment, attempt=attempt)).step is StageStep.UNKNOWN
     assert posted == [f"{enrollment}:1:1:1"]
     (row,) = await world.rows(SendAttempt)
     (send,) = await world.rows(Send)
@@ -125,11 +80,11 @@ async def test_an_activity_that_is_repeated_after_it_sent_answers_the_same(world
         posted.append(request.content)
         return httpx.Response(200, json=ACCEPTED)
 
-    (enrollment,) = await _ready(world)
-    activities = _activities(world, accept)
-    first = await _run(activities, enrollment)
+    (enrollment,) = await ready_sends(world)
+    activities = send_activities(world, accept)
+    first = await run_send(activities, enrollment)
     assert first.step is StageStep.ACCEPTED
-    assert await _run(activities, enrollment, attempt=2) == first
+    assert await run_send(activities, enrollment, attempt=2) == first
     assert len(posted) == 1
 
 
@@ -141,8 +96,8 @@ async def test_two_workers_at_once_post_once(world: World) -> None:
         posted.append(request.content)
         return httpx.Response(200, json=ACCEPTED)
 
-    (enrollment,) = await _ready(world)
-    results = await asyncio.gather(*(_run(_activities(world, accept), enrollment) for _ in range(4)))
+    (enrollment,) = await ready_sends(world)
+    results = await asyncio.gather(*(run_send(send_activities(world, accept), enrollment) for _ in range(4)))
     assert len(posted) == 1
     assert len(await world.rows(SendAttempt)) == 1
     assert StageStep.ACCEPTED in {one.step for one in results}
@@ -155,8 +110,8 @@ async def test_nothing_is_claimed_once_an_exit_event_is_stored(world: World) -> 
     def accept(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"messages": [{"id": f"wamid.{next(numbers)}"}]})
 
-    enrollments = await _ready(world, 16)
-    activities = _activities(world, accept)
+    enrollments = await ready_sends(world, 16)
+    activities = send_activities(world, accept)
     app = create_app(world.database, world.cipher, GatewaySettings(), None, world.clock)
     at_answer: dict[str, int] = {}
 
@@ -173,16 +128,16 @@ async def test_nothing_is_claimed_once_an_exit_event_is_stored(world: World) -> 
         # Each starts some turns of the loop later than the one before, so that both may come first.
         for _ in range(number * 10):
             await asyncio.sleep(0)
-        await _run(activities, enrollments[number])
+        await run_send(activities, enrollments[number])
 
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         for number in range(4):
             await reply(number, client)
-            assert (await _run(activities, enrollments[number])).step is StageStep.EXIT
+            assert (await run_send(activities, enrollments[number])).step is StageStep.EXIT
         await asyncio.gather(*(reply(number, client) for number in range(4, 16)), *map(late, range(4, 16)))
     for enrollment in enrollments:
-        result = await _run(activities, enrollment, attempt=2)
+        result = await run_send(activities, enrollment, attempt=2)
         sent = at_answer[enrollment] == 1
         assert result.step is (StageStep.ACCEPTED if sent else StageStep.EXIT)
         if result.exit is not None:
@@ -190,39 +145,6 @@ async def test_nothing_is_claimed_once_an_exit_event_is_stored(world: World) -> 
         assert await attempts(enrollment) == at_answer[enrollment]
     assert len(await world.rows(Enrollment)) == 16
     assert len(await world.rows(Shop)) == 1
-
-
-Answer = tuple[int, dict[str, Any]] | None
-TAKEN: Answer = (200, ACCEPTED)
-REFUSED: Answer = (400, {"error": {"code": 131026}})
-BROKEN: Answer = None
-
-
-class _SlowLine:
-    """The network's edge: the first request hangs until it is let go, the others are answered at once."""
-
-    def __init__(self, first: Answer, second: Answer) -> None:
-        self.posted: list[str] = []
-        self.hangs = asyncio.Event()
-        self.go_on = asyncio.Event()
-        self._answers = iter((first, second))
-
-    async def __call__(self, request: httpx.Request) -> httpx.Response:
-        """One request."""
-        self.posted.append(json.loads(request.content)["biz_opaque_callback_data"])
-        answer = next(self._answers)
-        if not self.hangs.is_set():
-            self.hangs.set()
-            await self.go_on.wait()
-        if answer is None:
-            raise httpx.ReadError("broken")
-        return httpx.Response(answer[0], json=answer[1])
-
-
-async def _settle_unknown(activities: SendActivities, enrollment: str, *, after: timedelta) -> StageResult:
-    environment = ActivityEnvironment()
-    environment.info = replace(environment.info, started_time=NOON + after)
-    return await environment.run(activities.settle_unknown, StageRef(enrollment_id=enrollment, stage=0))
 
 
 async def _report(world: World, attempt: str, word: str, *, wamid: str, code: int | None = None) -> None:
@@ -247,26 +169,21 @@ async def test_a_worker_that_comes_back_late_spoils_nothing(
     world: World, answer: Answer, second: Answer, step: StageStep
 ) -> None:
     """Given up, its attempt reported as failed and another one made: what it brings changes its own row at most."""
-    line = _SlowLine(answer, second)
-    (enrollment,) = await _ready(world)
-    activities = _activities(world, line)
-    late = asyncio.create_task(_run(activities, enrollment))
-    await line.hangs.wait()
-    assert (await _run(activities, enrollment, attempt=2)).step is StageStep.UNKNOWN
+    late = await LateWorker.given_up(world, answer, second)
+    enrollment, activities = late.enrollment, late.activities
     await _report(world, f"{enrollment}:1:1:1", "failed", wamid="wamid.1", code=131000)
-    assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=1))).step is StageStep.HOLD
-    done = await _run(activities, enrollment)
+    assert (await settle_unknown(activities, enrollment, after=timedelta(minutes=1))).step is StageStep.HOLD
+    done = await run_send(activities, enrollment)
     assert done.step is step
     before = await world.attempt(f"{enrollment}:1:1:2")
     where = (await world.one(Enrollment, enrollment)).model_dump()
-    line.go_on.set()
-    await late
+    await late.comes_back()
     assert [one.model_dump() for one in await world.attempt(f"{enrollment}:1:1:2")] == [
         one.model_dump() for one in before
     ]
     assert (await world.one(Enrollment, enrollment)).model_dump() == where
     assert (await world.attempt(f"{enrollment}:1:1:1"))[0].status is AttemptStatus.FAILED
-    assert line.posted == [f"{enrollment}:1:1:1", f"{enrollment}:1:1:2"]
+    assert late.posted == [f"{enrollment}:1:1:1", f"{enrollment}:1:1:2"]
 
 
 @pytest.mark.parametrize(
@@ -284,21 +201,16 @@ async def test_a_late_answer_settles_what_nobody_knew(
     world: World, answer: Answer, *, parked: bool, ends: SendState
 ) -> None:
     """The journey that waits is woken by it; one that has gone on is not, and its stage stays over."""
-    line = _SlowLine(answer, answer)
-    (enrollment,) = await _ready(world)
-    activities = _activities(world, line)
-    late = asyncio.create_task(_run(activities, enrollment))
-    await line.hangs.wait()
-    assert (await _run(activities, enrollment, attempt=2)).step is StageStep.UNKNOWN
+    late = await LateWorker.given_up(world, answer, answer)
+    enrollment, activities = late.enrollment, late.activities
     if parked:
-        assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
-    line.go_on.set()
-    await late
+        assert (await settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
+    await late.comes_back()
     _, send = await world.attempt(f"{enrollment}:1:1:1")
     assert (send.state, send.settled_at) == (ends, NOON + timedelta(minutes=10) if parked else send.settled_at)
     woken = (enrollment, "attempt_settled") in await world.intents()
     assert woken is (not parked and ends is not SendState.UNKNOWN)
-    assert len(line.posted) == 1
+    assert len(late.posted) == 1
 
 
 @pytest.mark.parametrize("code", [None, 131049])
@@ -307,58 +219,53 @@ async def test_a_late_answer_leaves_the_hold_of_the_next_stage_alone(
     world: World, answer: Answer, code: int | None
 ) -> None:
     """Parked long ago, and perhaps told as failed since; the release of what the next stage waits for must find it."""
-    line = _SlowLine(answer, answer)
-    (enrollment,) = await _ready(world)
-    activities = _activities(world, line)
-    late = asyncio.create_task(_run(activities, enrollment))
-    await line.hangs.wait()
-    assert (await _run(activities, enrollment, attempt=2)).step is StageStep.UNKNOWN
-    assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
+    late = await LateWorker.given_up(world, answer, answer)
+    enrollment, activities = late.enrollment, late.activities
+    assert (await settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
     async with world.database.write() as session:
         facts = await enrollment_facts(session, enrollment)
         held = HoldReason.TEMPLATE_HELD
         set_holding(session, facts.enrollment, reason=held, key="template:x", until=None, now=NOON)
     if code is not None:
         await _report(world, f"{enrollment}:1:1:1", "failed", wamid="wamid.1", code=code)
-    line.go_on.set()
-    await late
+    await late.comes_back()
     row = await world.one(Enrollment, enrollment)
     assert (row.stage, row.state, row.hold_key) == (1, EnrollmentState.HOLDING, "template:x")
 
 
 async def test_an_unknown_message_is_not_parked_before_its_time(world: World) -> None:
     """A journey woken by the word of an older attempt asks too early: it is told to ask again when the time is over."""
-    line = _SlowLine(BROKEN, BROKEN)
+    line = SlowLine(BROKEN, BROKEN)
     line.go_on.set()
-    (enrollment,) = await _ready(world)
-    activities = _activities(world, line)
-    assert (await _run(activities, enrollment)).step is StageStep.UNKNOWN
+    (enrollment,) = await ready_sends(world)
+    activities = send_activities(world, line)
+    assert (await run_send(activities, enrollment)).step is StageStep.UNKNOWN
     with pytest.raises(ApplicationError) as early:
-        await _settle_unknown(activities, enrollment, after=timedelta(minutes=4))
+        await settle_unknown(activities, enrollment, after=timedelta(minutes=4))
     assert early.value.next_retry_delay == timedelta(minutes=6)
     assert not early.value.non_retryable
-    assert (await _settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
+    assert (await settle_unknown(activities, enrollment, after=timedelta(minutes=10))).step is StageStep.PARKED
 
 
 async def test_after_a_persons_not_sent_another_attempt_follows_at_once(world: World) -> None:
     """The stage is checked again and posted again; after "sent" it is over."""
-    line = _SlowLine(BROKEN, TAKEN)
+    line = SlowLine(BROKEN, TAKEN)
     line.go_on.set()
-    first, second = await _ready(world, 2)
-    activities = _activities(world, line)
-    assert (await _run(activities, first)).step is StageStep.UNKNOWN
+    first, second = await ready_sends(world, 2)
+    activities = send_activities(world, line)
+    assert (await run_send(activities, first)).step is StageStep.UNKNOWN
     async with world.database.write() as session:
         await settle_by_staff(session, world.store_id, f"{first}:1:1:1", sent=False, by="ada", now=NOON)
-    assert (await _settle_unknown(activities, first, after=timedelta(0))).step is StageStep.STALE
-    assert (await _run(activities, first)).step is StageStep.ACCEPTED
+    assert (await settle_unknown(activities, first, after=timedelta(0))).step is StageStep.STALE
+    assert (await run_send(activities, first)).step is StageStep.ACCEPTED
     assert line.posted == [f"{first}:1:1:1", f"{first}:1:1:2"]
-    line = _SlowLine(BROKEN, BROKEN)
+    line = SlowLine(BROKEN, BROKEN)
     line.go_on.set()
-    broken = _activities(world, line)
-    assert (await _run(broken, second)).step is StageStep.UNKNOWN
+    broken = send_activities(world, line)
+    assert (await run_send(broken, second)).step is StageStep.UNKNOWN
     async with world.database.write() as session:
         await settle_by_staff(session, world.store_id, f"{second}:1:1:1", sent=True, by="ada", now=NOON)
-    assert (await _settle_unknown(broken, second, after=timedelta(0))).step is StageStep.ACCEPTED
+    assert (await settle_unknown(broken, second, after=timedelta(0))).step is StageStep.ACCEPTED
 
 
 async def test_a_kept_text_may_be_old_at_the_claim_and_its_check_may_not(world: World) -> None:
@@ -369,19 +276,19 @@ async def test_a_kept_text_may_be_old_at_the_claim_and_its_check_may_not(world: 
         posted.append(json.loads(request.content)["biz_opaque_callback_data"])
         return httpx.Response(200, json=ACCEPTED)
 
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     async with world.database.write() as session:
         send = await session.get_one(Send, 1)
         send.drafted_at = NOON - timedelta(hours=1)
-    activities = _activities(world, take)
-    assert (await _run(activities, enrollment)).step is StageStep.STALE
+    activities = send_activities(world, take)
+    assert (await run_send(activities, enrollment)).step is StageStep.STALE
     async with world.database.write() as session:
         (await session.get_one(Send, 1)).checked_at = NOON - timedelta(hours=1)
-    assert (await _run(activities, enrollment, keep_text=True)).step is StageStep.STALE
+    assert (await run_send(activities, enrollment, keep_text=True)).step is StageStep.STALE
     async with world.database.write() as session:
         (await session.get_one(Send, 1)).checked_at = NOON
     assert posted == []
-    assert (await _run(activities, enrollment, keep_text=True)).step is StageStep.ACCEPTED
+    assert (await run_send(activities, enrollment, keep_text=True)).step is StageStep.ACCEPTED
     assert len(posted) == 1
 
 
@@ -391,7 +298,7 @@ async def test_only_the_approved_revision_is_claimed(world: World) -> None:
     def take(_: httpx.Request) -> httpx.Response:
         raise AssertionError("posted")
 
-    (enrollment,) = await _ready(world)
-    asked = await _run(_activities(world, take), enrollment, keep_text=True, revision=2)
+    (enrollment,) = await ready_sends(world)
+    asked = await run_send(send_activities(world, take), enrollment, keep_text=True, revision=2)
     assert asked.step is StageStep.UNAPPROVED
     assert await world.rows(SendAttempt) == []

@@ -23,6 +23,7 @@ def _options(arguments: list[str]) -> Options:
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--kills", type=int, default=None, help="workers killed between claim and record")
     parser.add_argument("--hurry", action="store_true", help="end the minutes of time-outs and retries at once")
+    parser.add_argument("--minute", type=float, default=60.0, help="seconds that a minute of the delays lasts")
     parser.add_argument("--rest", type=float, default=1.0, help="2: twice as many messages between disasters")
     given = parser.parse_args(arguments)
     return Options(
@@ -33,6 +34,7 @@ def _options(arguments: list[str]) -> Options:
         delays=tuple(given.delays.split(",")),
         kills=max(given.journeys // 10, 30) if given.kills is None else given.kills,
         hurry=given.hurry,
+        minute_s=given.minute,
         rest=given.rest,
     )
 

@@ -73,12 +73,19 @@ class Crew:
         workers: the environment of each worker.
         gateways: port and environment of each gateway.
         logs: the directory where they write.
+        program: the worker's program with its arguments.
     """
 
     def __init__(
-        self, workers: Sequence[Mapping[str, str]], gateways: Sequence[tuple[int, Mapping[str, str]]], logs: Path
+        self,
+        workers: Sequence[Mapping[str, str]],
+        gateways: Sequence[tuple[int, Mapping[str, str]]],
+        logs: Path,
+        program: Sequence[str] = ("worker.py",),
     ) -> None:
-        self.workers = [Place(f"worker {n}", _worker(env, logs / f"worker{n}.log")) for n, env in enumerate(workers)]
+        self.workers = [
+            Place(f"worker {n}", _worker(program, env, logs / f"worker{n}.log")) for n, env in enumerate(workers)
+        ]
         self.gateways = [
             Place(f"gateway {n}", _gateway(env, logs / f"gateway{n}.log", port))
             for n, (port, env) in enumerate(gateways)
@@ -100,8 +107,10 @@ class Crew:
                 group.create_task(place.keep())
 
 
-def _worker(env: Mapping[str, str], log: Path) -> Callable[[], AbstractAsyncContextManager[Process]]:
-    return lambda: running("worker.py", env=env, log=log)
+def _worker(
+    program: Sequence[str], env: Mapping[str, str], log: Path
+) -> Callable[[], AbstractAsyncContextManager[Process]]:
+    return lambda: running(*program, env=env, log=log)
 
 
 def _gateway(env: Mapping[str, str], log: Path, port: int) -> Callable[[], AbstractAsyncContextManager[Process]]:

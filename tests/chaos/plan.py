@@ -96,6 +96,7 @@ class Options:
         delays: of the stages, as a journey file has them, in minutes.
         hurry: Temporal and the relay learn at once of dead processes, rather than after the minutes of their time-outs,
             and what is tried again is tried at once.
+        minute_s: how many seconds a minute of the delays lasts.
         rest: how many times more messages than usual lie between two disasters.
     """
 
@@ -107,6 +108,7 @@ class Options:
     kills: int = 30
     delays: tuple[str, ...] = ("0m", "1m", "1m")
     hurry: bool = False
+    minute_s: float = 60.0
     rest: float = 1.0
 
     @property
@@ -186,7 +188,7 @@ class Plan:
             if meets is Meets.CHECK or self.options.database == "sqlite":  # which tells nobody of a claim under way
                 return Act(deed, draw.uniform(0.0, 0.05), Meets.CHECK)
             return Act(deed, 0.0, Meets.CLAIM)
-        wait = 0.0 if is_last else 60.0 * int(self.options.delays[-1].removesuffix("m"))
+        wait = 0.0 if is_last else self.options.minute_s * int(self.options.delays[-1].removesuffix("m"))
         return Act(deed, draw.uniform(*draw.choice(((0.0, 2.0), (2.0, max(wait, 2.0))))))
 
     def pauses(self, what: str, shortest: float, longest: float) -> Iterator[float]:

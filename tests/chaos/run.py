@@ -43,6 +43,7 @@ from tests.serving import serve
 from tests.stack import HELLO, Stack, journey, register_search_attributes, running_stack
 
 UNKNOWN_WAIT_S = 8
+_MINUTE_S = 60.0
 _LOOK_S = 0.5
 _LOOKS_AT_A_SECOND = 1000
 _NEARLY_ALL = 0.9
@@ -124,7 +125,7 @@ class _Stage:
             line = await running.enter_async_context(serve(self._network.line(app, slot)))
             workers.append(env | {"REKINDLE_WHATSAPP_BASE_URL": line})
         ports = [free_port() for _ in range(plan.options.gateways)]
-        self._crew = crew = Crew(workers, [(port, env) for port in ports], self._scratch)
+        self._crew = crew = Crew(workers, [(port, env) for port in ports], self._scratch, _program(plan.options))
         post = CrookedLine(plan, ports, lambda slot: crew.gateways[slot].shoot())
         http = await running.enter_async_context(httpx.AsyncClient(transport=post))
         gateway = f"http://127.0.0.1:{ports[0]}"  # whichever it is, the line decides
@@ -237,6 +238,12 @@ async def patiently(look: Callable[[], Awaitable[ResultT]]) -> ResultT:
         except (DatabaseUnavailableError, SQLAlchemyError, OSError):
             await asyncio.sleep(0.1)
     return await look()
+
+
+def _program(options: Options) -> tuple[str, ...]:
+    if options.minute_s == _MINUTE_S:
+        return ("worker.py",)
+    return ("-m", "tests.chaos.brisk_worker", str(options.minute_s))
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ async def test_every_promise_holds_under_faults() -> None:
     """Workers, gateway and Temporal are killed, the network and the database break: all books agree afterwards."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.chaos", "--journeys", "40", "--delays", "0m,1m", "--workers", "2"),
-        *("--kills", "4", "--hurry", "--seed", str(SEED)),
+        *("--kills", "4", "--hurry", "--minute", "15", "--seed", str(SEED)),
         cwd=ROOT,
         env=plain_environment(),
         stdout=asyncio.subprocess.PIPE,

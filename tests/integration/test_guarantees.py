@@ -9,36 +9,29 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import Any
-from unittest import mock
 
 import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from temporalio.client import Client
-from temporalio.testing import ActivityEnvironment
 
-from activities.send import SendActivities
-from activities.services import Services
 from gateway.app import GatewaySettings, create_app
-from models.enums import AttemptStatus, EventKind, ExitReason, JourneyState, SendState, TemplateStatus
-from models.orchestration import StageRef, StageResult, StageStep
-from models.tables import Enrollment, Journey, Send, SendAttempt, Template
-from providers.shopify.client import ShopifyClient
-from providers.whatsapp.client import WhatsAppClient
+from models.enums import AttemptStatus, EventKind, ExitReason, SendState
+from models.orchestration import StageResult, StageStep
+from models.tables import Enrollment, Send, SendAttempt
 from sandbox.whatsapp.app import WhatsAppApp
 from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
 from storage.customers import lock_customer
 from storage.engine import Database
-from storage.enrollments import enrollment_facts, lock_customer_of
+from storage.enrollments import lock_customer_of
 from storage.events import record_event
 from storage.secrets import Cipher, new_key
-from storage.sends import Draft, claim, ensure_send, find_send, record_failed, save_draft
+from storage.sends import claim, find_send, record_failed
 from tests.integration.programs import ROOT
 from tests.processes import plain_environment
+from tests.sending import ready_sends, run_send, send_activities
 from tests.serving import serve
 from tests.worlds import (
     APP_SECRET,
@@ -70,27 +63,6 @@ async def on_postgres(postgres_database: Database) -> World:
     return await make_world(postgres_database)
 
 
-async def _ready(world: World, count: int = 1) -> list[str]:
-    """Customers in an active journey whose first message is drafted and checked."""
-    enrollments = [
-        await world.enroll(await world.customer(f"+{447700900100 + number}", external_id=str(number)))
-        for number in range(count)
-    ]
-    async with world.database.write() as session:
-        session.add(
-            Template(waba_id=WABA, name="winback_hello", language="en", status=TemplateStatus.APPROVED, synced_at=NOON)
-        )
-        for enrollment in enrollments:
-            facts = await enrollment_facts(session, enrollment)
-            send = await ensure_send(session, facts, 0, 0)
-            save_draft(send, Draft("winback_hello", "en", {"1": "you"}), now=NOON)
-            send.checked_at = NOON
-        journey = await session.get(Journey, 1)
-        assert journey is not None
-        journey.state = JourneyState.ACTIVE
-    return enrollments
-
-
 async def _send(world: World, enrollment: str, posted: list[bytes]) -> StageResult:
     """The sending activity, with a WhatsApp that takes everything."""
 
@@ -98,18 +70,7 @@ async def _send(world: World, enrollment: str, posted: list[bytes]) -> StageResu
         posted.append(request.content)
         return httpx.Response(200, json={"messages": [{"id": f"wamid.{len(posted)}"}]})
 
-    http = httpx.AsyncClient(transport=httpx.MockTransport(accept))
-    services = Services(
-        database=world.database,
-        cipher=world.cipher,
-        whatsapp=WhatsAppClient(http),
-        shopify=ShopifyClient(http),
-        temporal=mock.create_autospec(Client, instance=True),
-    )
-    environment = ActivityEnvironment()
-    environment.info = replace(environment.info, started_time=NOON)
-    ask = StageRef(enrollment_id=enrollment, stage=0)
-    return await environment.run(SendActivities(services).send_message, ask)
+    return await run_send(send_activities(world, accept), enrollment)
 
 
 async def _claim(world: World, send: Send) -> str | None:
@@ -130,7 +91,7 @@ async def _read(world: World, enrollment: str) -> Send:
 
 async def test_a_stage_has_one_send_however_many_prepare_it(world: World) -> None:
     """The database itself refuses a second send of the same stage and occurrence."""
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     send = await _read(world, enrollment)
     values = send.model_dump(exclude={"id"})
     with pytest.raises(IntegrityError):
@@ -142,7 +103,7 @@ async def test_a_stage_has_one_send_however_many_prepare_it(world: World) -> Non
 
 async def test_an_attempt_is_written_down_once(world: World) -> None:
     """The database itself refuses a second attempt of the same number, under whatever circumstances it is written."""
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     attempt_id = await _claim(world, await _read(world, enrollment))
     attempt, _ = await world.attempt(str(attempt_id))
     with pytest.raises(IntegrityError):
@@ -155,7 +116,7 @@ async def test_an_attempt_is_written_down_once(world: World) -> None:
 
 async def test_a_worker_that_read_before_another_claimed_gets_nothing(world: World) -> None:
     """Both have read the same number; the second finds it gone, though the first has failed and the send is free."""
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     early, late = await _read(world, enrollment), await _read(world, enrollment)
     first = await _claim(world, early)
     assert first is not None
@@ -175,7 +136,7 @@ async def test_a_worker_that_read_before_another_claimed_gets_nothing(world: Wor
 )
 async def test_a_send_that_is_out_or_over_cannot_be_claimed(world: World, state: SendState) -> None:
     """Whoever has read the newest number is refused all the same while nobody knows, and when it is over."""
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     await _claim(world, await _read(world, enrollment))
     async with world.database.write() as session:
         send = await find_send(session, enrollment, 0, 0)
@@ -205,7 +166,7 @@ async def _done_or_waiting(world: World, work: asyncio.Task[Any]) -> bool:
 async def test_a_claim_waits_for_an_event_that_is_being_stored(on_postgres: World) -> None:
     """The event has the customer's row: a claim that begins meanwhile sees it when it goes on, and posts nothing."""
     world, posted = on_postgres, list[bytes]()
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     (row,) = await world.rows(Enrollment)
     async with world.database.write() as session:
         customer = await lock_customer(session, row.customer_id)
@@ -232,7 +193,7 @@ async def test_a_claim_waits_for_an_event_that_is_being_stored(on_postgres: Worl
 async def test_an_event_waits_for_a_claim_that_is_being_taken(on_postgres: World) -> None:
     """The claim has the customer's row; the webhook gets its 200 only when the claim is committed."""
     world = on_postgres
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     app = create_app(world.database, world.cipher, GatewaySettings(), None, world.clock)
     raw = whatsapp_body(messages=[text_message("Hello?", phone="+447700900100")])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway") as client:
@@ -253,7 +214,7 @@ async def test_an_event_waits_for_a_claim_that_is_being_taken(on_postgres: World
 async def test_an_event_that_nobody_has_signalled_still_stops_the_claim(world: World) -> None:
     """The reply is committed and its signal never comes: the claim itself reads it, and posts nothing."""
     posted = list[bytes]()
-    (enrollment,) = await _ready(world)
+    (enrollment,) = await ready_sends(world)
     app = create_app(world.database, world.cipher, GatewaySettings(), None, world.clock)
     raw = whatsapp_body(messages=[text_message("Hello?", phone="+447700900100")])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway") as client:
@@ -295,7 +256,7 @@ async def test_two_workers_after_the_same_sends_post_each_once(database: Databas
     key = new_key()
     world = World(database, Cipher([key]))
     await world.add_store()
-    enrollments = await _ready(world, PEOPLE)
+    enrollments = await ready_sends(world, PEOPLE)
     account = Account(WABA, PHONE_NUMBER_ID, "447700900000")
     sandbox = WhatsAppSandbox(
         clock=lambda: NOON, numbers=[SandboxNumber(account, frozenset({"token"}))], app_secret=APP_SECRET

@@ -17,7 +17,7 @@ from sandbox.whatsapp.faults import Delay, LoseStatuses
 from storage.secrets import new_key
 from tests.integration.conftest import OpenStack
 from tests.integration.programs import environment, kill, running
-from tests.record_histories import hurried
+from tests.recorded.pace import hurried
 from tests.stack import HELLO, Stack, journey
 from tests.worlds import status, whatsapp_body
 from worker import Fleet

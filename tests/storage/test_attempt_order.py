@@ -14,7 +14,8 @@ from storage.customers import lock_customer
 from storage.ingest import Delivery
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.sends import claim, is_over, record_accepted, record_failed, record_unknown, settle
-from storage.statuses import Report, StatusPiece, apply_kept_statuses
+from storage.status_matching import apply_kept_statuses
+from storage.statuses import Report, StatusPiece
 from tests.worlds import NOON, World, later
 
 _numbers = itertools.count(1)

@@ -16,7 +16,8 @@ from storage.orders import OrderFacts
 from storage.sends import record_accepted
 from storage.shop_pieces import OrderPiece
 from storage.shoppers import Shopper
-from storage.statuses import Report, StatusPiece, apply_kept_statuses
+from storage.status_matching import apply_kept_statuses
+from storage.statuses import Report, StatusPiece
 from storage.stores import number_of, required_id
 from tests.worlds import NOON, World, later
 

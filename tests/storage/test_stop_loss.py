@@ -13,7 +13,8 @@ from storage.engine import Database
 from storage.journeys import publish
 from storage.opt_outs import note_stop
 from storage.pausing import pause_by_itself, resume, resume_by_itself
-from storage.statuses import Report, StatusPiece, apply, match
+from storage.status_matching import apply, match
+from storage.statuses import Report, StatusPiece
 from storage.stop_loss import check_loss, loss_since
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, World, later

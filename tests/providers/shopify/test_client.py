@@ -386,31 +386,6 @@ async def test_subscribing_twice_keeps_one_subscription(shop: Shop, client: Shop
     assert len(await client.subscriptions(shop.access)) == 131
 
 
-async def test_a_subscription_ends_once_and_for_all(shop: Shop, client: ShopifyClient) -> None:
-    """Ending it again is no error; another one stays; one that Shopify will not end is a rejection."""
-    kept = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/a")
-    ended = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/b")
-    await client.unsubscribe(shop.access, ended.id)
-    await client.unsubscribe(shop.access, ended.id)
-    assert await client.subscriptions(shop.access) == [kept]
-
-
-async def test_a_subscription_that_stays_is_told(shop: Shop, client: ShopifyClient) -> None:
-    """A refusal by Shopify while the subscription still stands is a rejection with the field's name."""
-    kept = await client.subscribe(shop.access, "ORDERS_CREATE", "https://hooks.example.com/a")
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        one = {"id": kept.id, "topic": kept.topic, "uri": kept.uri}
-        listed = {"webhookSubscriptions": {"nodes": [one], "pageInfo": {"hasNextPage": False}}}
-        refused = {"webhookSubscriptionDelete": {"userErrors": [{"field": ["id"], "message": "no"}]}}
-        return httpx.Response(200, json={"data": refused if b"mutation" in request.content else listed})
-
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
-        with pytest.raises(Rejected) as caught:
-            await ShopifyClient(http).unsubscribe(shop.access, kept.id)
-    assert caught.value.subcode == "id"
-
-
 async def test_an_address_that_shopify_refuses_is_rejected(shop: Shop, client: ShopifyClient) -> None:
     """An address without https is no subscription, and the refusal says which field."""
     with pytest.raises(Rejected) as caught:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from providers.shopify.wire import MoneyWire, SegmentMemberWire, customer_gid, numeric_id, order_gid
+from providers.shopify.wire import MoneyWire, SegmentMemberWire, customer_gid, numeric_id
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,6 @@ def test_anything_else_is_no_global_id(gid: str) -> None:
 def test_ids_go_there_and_back() -> None:
     """An id that we write reads as the number that it was made of."""
     assert numeric_id(customer_gid(7)) == 7
-    assert numeric_id(order_gid(8)) == 8
 
 
 def test_numbers_in_strings_are_read_exactly() -> None:

@@ -1,0 +1,77 @@
+"""Histories of what a store has one of: its audience, its health, its upkeep."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from activities import queues
+from models.orchestration import HealthInput, UpkeepInput
+from models.tables import ConsentWriteBack
+from tests.stack import Stack, journey
+from workflows.health import HealthWorkflow
+from workflows.ids import audience_workflow_id, health_workflow_id, upkeep_workflow_id
+from workflows.upkeep import UpkeepWorkflow
+
+
+async def _audience(stack: Stack) -> str:
+    for _ in range(3):
+        await stack.person()
+    definition = journey()
+    launch = await stack.launch(definition)
+    assert await stack.launched(launch) == {"entered": 3}
+    workflow_id = audience_workflow_id(stack.store.id, await stack.publish(definition))
+    await stack.client.get_workflow_handle(workflow_id).result()
+    return workflow_id
+
+
+async def _audience_paced(stack: Stack) -> str:
+    for _ in range(3):
+        await stack.person()
+    definition = journey(sending={"max_per_day": 1})
+    launch = await stack.launch(definition)
+    assert await stack.launched(launch) == {"entered": 1, "paced": 2}
+    return audience_workflow_id(stack.store.id, await stack.publish(definition))
+
+
+async def _health(stack: Stack) -> str:
+    workflow_id = health_workflow_id(stack.store.id)
+    start = HealthInput(store_id=stack.store.id, interval=timedelta(hours=1))
+    handle = await stack.client.start_workflow(HealthWorkflow.run, start, id=workflow_id, task_queue=queues.MAIN)
+    stack.started.append(workflow_id)
+
+    async def checked() -> bool:
+        return await handle.query(HealthWorkflow.report) is not None
+
+    await stack.until(checked)
+    await handle.signal(HealthWorkflow.check_now)
+    await stack.until(checked)
+    return workflow_id
+
+
+async def _upkeep(stack: Stack) -> str:
+    """A round, then one for a stop that was written back to the shop."""
+    person = await stack.person()
+    workflow_id = upkeep_workflow_id(stack.store.id)
+    start = UpkeepInput(store_id=stack.store.id, shop_queue=stack.store.shop_queue, interval=timedelta(hours=1))
+    handle = await stack.client.start_workflow(UpkeepWorkflow.run, start, id=workflow_id, task_queue=queues.MAIN)
+    stack.started.append(workflow_id)
+
+    async def done() -> bool:
+        return await handle.query(UpkeepWorkflow.report) is not None
+
+    await stack.until(done)
+    await stack.write(person, "STOP")
+
+    async def told() -> bool:
+        return any(one.settled_at is not None for one in await stack.rows(ConsentWriteBack))
+
+    await stack.until(told)
+    return workflow_id
+
+
+PATHS: dict[str, Callable[[Stack], Awaitable[str]]] = {
+    "audience": _audience,
+    "audience-paced": _audience_paced,
+    "health": _health,
+    "upkeep": _upkeep,
+}
+"""By the name of the file that keeps the history."""
