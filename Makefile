@@ -9,10 +9,11 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 JOURNEYS ?= 300
 CHAOS_ARGS ?=
+AIMOCK ?= 1.43.0
 VENV_PYTHON := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: help setup demo up test lint format typecheck bench chaos lock clean
+.PHONY: help setup demo up test lint format typecheck bench chaos aimock lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,9 +55,12 @@ bench: $(READY)  ## print measured figures beside their yardsticks
 chaos: $(READY)  ## kill, cut and delay everything while journeys run, and check every promise (JOURNEYS=10000, CHAOS_ARGS="--database postgresql")
 	$(VENV_PYTHON) -m tests.chaos --journeys $(JOURNEYS) $(CHAOS_ARGS)
 
+aimock:  ## install aimock into .cache, an OpenAI-compatible mock that some tests ask if it is there (needs npm)
+	npm install --silent --no-audit --no-fund --prefix .cache/aimock @copilotkit/aimock@$(AIMOCK)
+
 lock:  ## renew the pinned requirements (for maintainers; needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements.in -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" requirements-dev.in -o requirements-dev.txt
 
 clean:  ## remove .venv and the tools' caches (never var/, where the data is)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,7 +5,6 @@ a checkout that somebody left. Every line is checked by itself, so that all prob
 and texts are never repeated in a reason.
 """
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,11 +22,10 @@ from pydantic import (
 from models.chat_values import DealContext, Moment, StoredText
 from models.conversations import LONGEST_COLUMN
 from models.enums import ConsentState, MessageAuthor
+from models.json_lines import BadLineError, json_object, numbered_lines, reasons, told
 from models.money import Money
 from models.orders_file import BadRow
-from models.suggestions import closest
 
-_LISTED: Final = 20
 _PHONE: Final = r"^\+[1-9]\d{6,14}$"
 _ID: Final = r"^[!-.0-~]{1,200}$"
 _TOKEN: Final = r"^[!-~]{1,128}$"  # noqa: S105 - a checkout's
@@ -201,16 +199,15 @@ def read_conversations(path: Path, *, skip_bad_rows: bool) -> ConversationsFile:
             lines that are not to be skipped.
     """
     try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        lines = numbered_lines(path)
     except OSError as error:
         raise ConversationsFileError(f"{path.name} cannot be read: {error.strerror}") from None
     reader = _Reader()
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            reader.take(number, line)
+    for number, line in lines:
+        reader.take(number, line)
     found = reader.found()
     if found.bad_rows and not (skip_bad_rows and (found.conversations or found.carts)):
-        raise ConversationsFileError(_told(path.name, found.bad_rows), found.bad_rows)
+        raise ConversationsFileError(told(path.name, found.bad_rows), found.bad_rows)
     if not found.conversations and not found.carts:
         raise ConversationsFileError(f"{path.name} holds neither a conversation nor a checkout")
     return found
@@ -229,7 +226,7 @@ class _Reader:
         """Read one line, and note what is wrong with it."""
         try:
             one = _parse(line)
-        except _BadLineError as error:
+        except BadLineError as error:
             self._bad += [BadRow(number, reason) for reason in error.reasons]
             return
         key = ("conversation", one.conversation) if isinstance(one, Conversation) else ("checkout", one.checkout)
@@ -245,59 +242,16 @@ class _Reader:
         return ConversationsFile(tuple(self._conversations), tuple(self._carts), tuple(self._bad))
 
 
-class _BadLineError(Exception):
-    """Carries a line's problems to the loop."""
-
-    def __init__(self, *reasons: str) -> None:
-        super().__init__(*reasons)
-        self.reasons = reasons
-
-
 def _parse(line: bytes) -> Conversation | Cart:
-    try:
-        data = json.loads(line.decode(), parse_constant=_refuse_constant)
-    except UnicodeDecodeError:
-        raise _BadLineError("the line is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise _BadLineError(f"the line is no JSON ({error.msg}, character {error.colno})") from None
-    except (ValueError, RecursionError):
-        raise _BadLineError("the line is no JSON that can be used") from None
-    if not isinstance(data, dict):
-        raise _BadLineError("the line is no JSON object")
+    data = json_object(line)
     kinds = [kind for kind in (Conversation, Cart) if next(iter(kind.model_fields)) in data]
     if len(kinds) != 1:
-        raise _BadLineError("a line is a conversation or a checkout: it has exactly one of these two keys")
+        raise BadLineError("a line is a conversation or a checkout: it has exactly one of these two keys")
     form = kinds[0]
     try:
         return form.model_validate(data)
     except ValidationError as error:
-        raise _BadLineError(*(_reason(one["loc"], one["type"], one, form) for one in error.errors())) from None
-
-
-def _refuse_constant(word: str) -> None:
-    raise ValueError(word)
-
-
-def _reason(loc: tuple[int | str, ...], kind: str, error: Any, form: type[BaseModel]) -> str:
-    """One problem in plain words, without the value that it is about."""
-    where = ".".join(str(part + 1) if isinstance(part, int) else part for part in loc)
-    match kind:
-        case "missing":
-            return f"{where} is missing"
-        case "extra_forbidden":
-            keys = form.model_fields if len(loc) == 1 else _INNER.get(str(loc[0]), form).model_fields
-            return f"{where} is unknown{closest(str(loc[-1]), keys)}"
-        case "string_pattern_mismatch":
-            return f"{where}: {_SHAPES[str(loc[-1])]}"
-        case "value_error":
-            text = str(error["ctx"]["error"])
-            return f"{where}: {text}" if where else text
-        case "enum" | "literal_error":
-            return f"{where} must be {error['ctx']['expected']}"
-        case _ if kind.startswith(("datetime", "timezone")):
-            return f"{where} is no moment with its offset, such as 2026-03-02T10:15:00+01:00"
-        case _:
-            return f"{where}: {error['msg'][0].lower()}{error['msg'][1:]}"
+        raise BadLineError(*reasons(error, form, inner=_INNER, shapes=_SHAPES)) from None
 
 
 _INNER: Final[dict[str, type[BaseModel]]] = {
@@ -314,11 +268,3 @@ _SHAPES: Final = {
     "language": "a language is written as WhatsApp does, such as en, es or pt_BR",
     "currency": "a currency is three capital letters, such as EUR",
 }
-
-
-def _told(name: str, bad_rows: tuple[BadRow, ...]) -> str:
-    lines = len({bad.line for bad in bad_rows})
-    head = f"{name}: {lines} line{'s' * (lines > 1)} cannot be used"
-    listed = [f"  line {bad.line}: {bad.reason}" for bad in bad_rows[:_LISTED]]
-    more = [f"  and {len(bad_rows) - _LISTED} more"] if len(bad_rows) > _LISTED else []
-    return "\n".join([head, *listed, *more])

@@ -90,6 +90,13 @@ class LeftOut(StrEnum):
     ERASED = "erased"
     LIMIT = "limit"
     PACED = "paced"
+    ALREADY_BOUGHT = "already_bought"
+    ANALYSED = "analysed"
+    ANALYSED_LATELY = "analysed_lately"
+    NO_TEXT = "no_text"
+    MAX_ATTEMPTS = "max_attempts"
+    NOT_VERIFIED = "not_verified"
+    MOVED_ON = "moved_on"
 
 
 class SkipReason(StrEnum):
@@ -195,6 +202,84 @@ class StoreEventKind(StrEnum):
     SENDER_PAUSED = "sender.paused"
     CREDENTIAL_REFUSED = "credential.refused"
     CREDITS_EXHAUSTED = "credits.exhausted"
+    RUN_STOPPED = "run.stopped"
+    WEBHOOK_DISABLED = "webhook.disabled"
+
+
+class OutgoingKind(StrEnum):
+    """What a store's own systems can be told of by webhook; the dotted word is the event's name there."""
+
+    FOLLOWUP_DETECTED = "followup.detected"
+    JOURNEY_EXITED = "journey.exited"
+    JOURNEY_PAUSED = "journey.paused"
+    JOURNEY_LIVE = "journey.live"
+    MESSAGE_FAILED = "message.failed"
+    TEMPLATE_STATUS_CHANGED = "template.status_changed"
+    WEBHOOK_TEST = "webhook.test"
+
+
+class DeliveryState(StrEnum):
+    """What became of telling one endpoint of one event."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class EndpointEnd(StrEnum):
+    """Why an endpoint is told of nothing any more."""
+
+    STAFF = "staff"
+    FAILING = "failing"
+    GONE = "gone"
+
+
+class BuyingIntent(StrEnum):
+    """How clearly a conversation shows that the customer wants to buy, weakest first."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class SaleStanding(StrEnum):
+    """What became of the sale that a conversation is about, as far as the conversation tells."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    ELSEWHERE = "elsewhere"
+
+
+class RunState(StrEnum):
+    """How far a run of a tracking journey has come; a stopped one says why and sends nothing more."""
+
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+
+
+class RunTrigger(StrEnum):
+    """Who began a run."""
+
+    SCHEDULE = "schedule"
+    STAFF = "staff"
+
+
+class ReviewOutcome(StrEnum):
+    """What a run came to about one conversation; LEFT_OUT carries a `LeftOut` word beside it."""
+
+    WAITING = "waiting"
+    LEFT_OUT = "left_out"
+    NOT_DETECTED = "not_detected"
+    OPTED_OUT = "opted_out"
+    UNREADABLE = "unreadable"
+    DETECTED = "detected"
+    BOUGHT = "bought"
+    REPORTED = "reported"
+    ENROLLED = "enrolled"
+    CONTROL = "control"
 
 
 class CreditKind(StrEnum):
@@ -204,6 +289,7 @@ class CreditKind(StrEnum):
     TOP_UP = "top_up"
     MESSAGE = "message"
     GENERATION = "generation"
+    ANALYSIS = "analysis"
 
 
 class CreditState(StrEnum):

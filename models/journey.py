@@ -21,6 +21,7 @@ from models.journey_rules import Finding
 from models.message import AiInstruction, FallbackText, Message, TemplateRef, WinBackMessage
 from models.sending import SendingRules, Weekday
 from models.span import Span, Unit
+from models.tracking import Tracking
 
 __all__ = [
     "COUPON_PRESETS",
@@ -47,6 +48,7 @@ __all__ = [
     "Span",
     "Stage",
     "TemplateRef",
+    "Tracking",
     "Unit",
     "Weekday",
     "WinBack",
@@ -160,19 +162,20 @@ class AbandonedCart(JourneyDefinition):
         return self.cart.after
 
 
-Definition = Annotated[WinBack | FollowUp | AbandonedCart, Field(discriminator="kind")]
+Definition = Annotated[WinBack | FollowUp | AbandonedCart | Tracking, Field(discriminator="kind")]
 
-KINDS: Final[dict[JourneyKind, type[WinBack | FollowUp | AbandonedCart]]] = {
+KINDS: Final[dict[JourneyKind, type[WinBack | FollowUp | AbandonedCart | Tracking]]] = {
     JourneyKind.WIN_BACK: WinBack,
     JourneyKind.FOLLOW_UP: FollowUp,
     JourneyKind.ABANDONED_CART: AbandonedCart,
+    JourneyKind.TRACKING: Tracking,
 }
 """The kinds that can be launched."""
 
-_DEFINITION: Final[TypeAdapter[WinBack | FollowUp | AbandonedCart]] = TypeAdapter(Definition)
+_DEFINITION: Final[TypeAdapter[Definition]] = TypeAdapter(Definition)
 
 
-def parse_definition_json(text: str) -> WinBack | FollowUp | AbandonedCart:
+def parse_definition_json(text: str) -> Definition:
     """The definition in a version's JSON.
 
     Raises:

@@ -87,6 +87,11 @@ class JourneyDefinition(Strict):
         """Share of those who qualify that is held out, in percent."""
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether a person decides about each message before it goes."""
+        return self.sending.approval == "required"
+
+    @property
     def entry_delay(self) -> Span | None:
         """What must pass before somebody enters: the silence, or the time a checkout stays open; None if nothing."""
         return None

@@ -58,9 +58,20 @@ def clearly_another_language(text: str, language: str) -> str | None:
     asked = language.replace("-", "_").partition("_")[0].lower()
     if asked not in _VOTES:
         return None
-    words = _WORD.findall(unicodedata.normalize("NFC", text).casefold())
-    votes = {name: sum(word in known for word in words) for name, known in _VOTES.items()}
+    votes = _counted(text)
     leader = max(votes, key=lambda name: votes[name])
     if leader != asked and votes[leader] >= max(_ENOUGH_VOTES, _CLEAR_LEAD * votes[asked] + 1):
         return leader
     return None
+
+
+def clear_language(text: str) -> str | None:
+    """The language that the text is plainly in, of those that are listed; None where it is not plain."""
+    votes = _counted(text)
+    leader, second = sorted(votes, key=lambda name: votes[name], reverse=True)[:2]
+    return leader if votes[leader] >= max(_ENOUGH_VOTES, _CLEAR_LEAD * votes[second] + 1) else None
+
+
+def _counted(text: str) -> dict[str, int]:
+    words = _WORD.findall(unicodedata.normalize("NFC", text).casefold())
+    return {name: sum(word in known for word in words) for name, known in _VOTES.items()}

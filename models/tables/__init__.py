@@ -40,14 +40,18 @@ from models.tables.people import (
 )
 from models.tables.sending import ModelCall, Send, SendAttempt, UnmatchedStatus
 from models.tables.store_events import StoreEvent
+from models.tables.tracking import AnalysisCall, ConversationAnalysis, Review, TrackingRun
+from models.tables.webhooks import OutgoingEvent, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "AnalysisCall",
     "ApiKey",
     "AppliedPiece",
     "ChatMessage",
     "Checkout",
     "ConsentWriteBack",
     "Conversation",
+    "ConversationAnalysis",
     "ConversationRef",
     "CouponIssue",
     "CreditEntry",
@@ -66,10 +70,12 @@ __all__ = [
     "Number",
     "NumberMove",
     "Order",
+    "OutgoingEvent",
     "Paced",
     "PrivacyRequest",
     "RecipientWindow",
     "Refund",
+    "Review",
     "Send",
     "SendAttempt",
     "Shop",
@@ -80,8 +86,11 @@ __all__ = [
     "Template",
     "TemplateSubstitution",
     "TimelineEntry",
+    "TrackingRun",
     "UnmatchedStatus",
     "WatchAnswer",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WebhookUpdate",
     "WindowRecipient",
 ]

@@ -35,6 +35,7 @@ class CreditEntry(SQLModel, table=True):
     state: CreditState = word(CreditState)
     amount: int
     send_id: int | None = Field(default=None, foreign_key="send.id", index=True)
+    analysis_id: int | None = Field(default=None, foreign_key="conversation_analysis.id", index=True)
     note: str | None = Field(default=None, max_length=200)
     at: datetime = moment()
     settled_at: datetime | None = moment_or_none()

@@ -222,6 +222,7 @@ class Enrollment(SQLModel, table=True):
     launch_id: int | None = Field(default=None, foreign_key="launch.id", index=True)
     conversation_id: int | None = Field(default=None, foreign_key="conversation.id", index=True)
     checkout_id: int | None = Field(default=None, foreign_key="checkout.id", index=True)
+    analysis_id: int | None = Field(default=None, foreign_key="conversation_analysis.id", index=True)
     entry_key: str = Field(max_length=128)
     priority: int
     state: EnrollmentState = word(EnrollmentState)

@@ -14,7 +14,8 @@ class Store(SQLModel, table=True):
     """One merchant. `salt_secret` keys its holdout and its suppression hashes.
 
     `credits` is what is left to spend, None while the store has no ledger and nothing is counted; the prices are in
-    whole credits. `substitutes` says that some template stands for a dead one (`TemplateSubstitution`).
+    whole credits. `substitutes` says that some template stands for a dead one (`TemplateSubstitution`), `has_endpoints`
+    that systems of the store's own are told of events (`WebhookEndpoint`). `crm_url` answers whether somebody bought.
     """
 
     __tablename__ = "store"
@@ -30,7 +31,11 @@ class Store(SQLModel, table=True):
     credits: int | None = None
     message_credits: int = 1
     generation_credits: int = 1
+    analysis_credits: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     substitutes: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    has_endpoints: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    crm_url: str | None = Field(default=None, max_length=500)
+    crm_secret: str | None = None
     created_at: datetime = moment()
 
 

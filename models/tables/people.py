@@ -184,13 +184,15 @@ class Conversation(SQLModel, table=True):
     Column, open or closed, and context each carry the time of the change that they come from, since changes arrive in
     any order. `last_spoken_*` is the newest message of customer, agent or bot (a journey's own do not count): its time,
     and a digest of its id. `silent_since` is the same time if our side wrote it, else None: it is what follow-up
-    journeys look for.
+    journeys look for. `customer_wrote_at` is the time of the customer's own newest message and `customer_heard_at` when
+    the store heard of it, which may be long after: the daily review looks for both.
     """
 
     __tablename__ = "conversation"
     __table_args__ = (
         UniqueConstraint("number_id", "customer_id"),
         Index("conversation_silent", "store_id", "silent_since"),
+        Index("conversation_wrote", "store_id", "customer_wrote_at"),
     )
     id: int | None = Field(default=None, primary_key=True)
     store_id: int = Field(foreign_key="store.id")
@@ -205,6 +207,8 @@ class Conversation(SQLModel, table=True):
     last_spoken_at: datetime | None = moment_or_none()
     last_spoken_key: str | None = Field(default=None, max_length=40)
     silent_since: datetime | None = moment_or_none()
+    customer_wrote_at: datetime | None = moment_or_none()
+    customer_heard_at: datetime | None = moment_or_none()
 
 
 class ConversationRef(SQLModel, table=True):

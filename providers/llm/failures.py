@@ -26,7 +26,6 @@ from providers.errors import (
 from providers.llm.wire import ErrorBody, ErrorDetail
 
 _SERVICE: Final = "llm"
-_OPERATION: Final = "write"
 
 DEFAULT_THROTTLE: Final = timedelta(seconds=10)
 _LONGEST_WAIT: Final = timedelta(days=1)
@@ -39,7 +38,7 @@ _CODE = re.compile(r"[\w.\-]{1,64}")
 _TOO_MANY_REQUESTS, _SERVER_ERRORS = 429, 500
 
 
-def map_openai_error(exc: openai.OpenAIError) -> ProviderError:
+def map_openai_error(exc: openai.OpenAIError, operation: str = "write") -> ProviderError:
     """What the SDK's exception means; raise the result `from None`, because the original holds the prompt.
 
     Connections that never came about are `NotSent`; a timeout or a break after that is `OutcomeUnknown` (the answer
@@ -48,13 +47,13 @@ def map_openai_error(exc: openai.OpenAIError) -> ProviderError:
     """
     match exc:
         case openai.APIResponseValidationError():
-            return BadAnswer(service=_SERVICE, operation=_OPERATION, status=exc.status_code)
+            return BadAnswer(service=_SERVICE, operation=operation, status=exc.status_code)
         case openai.APIStatusError():
-            return _from_status(exc)
+            return _from_status(exc, operation)
         case openai.APIConnectionError():
-            return _from_connection(exc)
+            return _from_connection(exc, operation)
         case _:
-            return OutcomeUnknown(service=_SERVICE, operation=_OPERATION, detail=type(exc).__name__)
+            return OutcomeUnknown(service=_SERVICE, operation=operation, detail=type(exc).__name__)
 
 
 def names_response_format(exc: openai.APIStatusError) -> bool:
@@ -84,13 +83,13 @@ def retry_after(headers: Mapping[str, str]) -> timedelta | None:
     return min(wait, _LONGEST_WAIT) if wait > timedelta(0) else None
 
 
-def _from_status(exc: openai.APIStatusError) -> ProviderError:
+def _from_status(exc: openai.APIStatusError, operation: str) -> ProviderError:
     status = exc.status_code
     headers = exc.response.headers
     detail = _detail(exc.body)
     code = _code(detail, status)
     if status in {401, 403}:
-        return CredentialRefused(service=_SERVICE, operation=_OPERATION, status=status, code=code)
+        return CredentialRefused(service=_SERVICE, operation=operation, status=status, code=code)
     out_of_money = not _OUT_OF_MONEY.isdisjoint({str(detail.code), str(detail.type)})
     transient = (
         status == _TOO_MANY_REQUESTS or status in _TRANSIENT_STATUSES or status >= _SERVER_ERRORS
@@ -101,22 +100,22 @@ def _from_status(exc: openai.APIStatusError) -> ProviderError:
     wait = retry_after(headers)
     if status == _TOO_MANY_REQUESTS and transient:
         return Throttled(
-            service=_SERVICE, operation=_OPERATION, retry_after=wait or DEFAULT_THROTTLE, status=status, code=code
+            service=_SERVICE, operation=operation, retry_after=wait or DEFAULT_THROTTLE, status=status, code=code
         )
     if status >= _SERVER_ERRORS and detail == _NOTHING and transient:
         # Not the service speaking but something in front of it: the work may have been done behind.
-        return OutcomeUnknown(service=_SERVICE, operation=_OPERATION, detail=f"HTTP {status}", status=status)
+        return OutcomeUnknown(service=_SERVICE, operation=operation, detail=f"HTTP {status}", status=status)
     return Rejected(
-        service=_SERVICE, operation=_OPERATION, status=status, code=code, transient=transient, retry_after=wait
+        service=_SERVICE, operation=operation, status=status, code=code, transient=transient, retry_after=wait
     )
 
 
-def _from_connection(exc: openai.APIConnectionError) -> ProviderError:
+def _from_connection(exc: openai.APIConnectionError, operation: str) -> ProviderError:
     cause = exc.__cause__
     kind = type(cause or exc).__name__
     if isinstance(cause, _NEVER_LEFT):
-        return NotSent(service=_SERVICE, operation=_OPERATION, detail=f"not sent ({kind})")
-    return OutcomeUnknown(service=_SERVICE, operation=_OPERATION, detail=f"outcome unknown ({kind})")
+        return NotSent(service=_SERVICE, operation=operation, detail=f"not sent ({kind})")
+    return OutcomeUnknown(service=_SERVICE, operation=operation, detail=f"outcome unknown ({kind})")
 
 
 _NOTHING = ErrorDetail()

@@ -4,9 +4,11 @@ https://platform.openai.com/docs/api-reference/chat. Answers are read leniently 
 requests are written exactly, and the local stand-in reads them with the same types, strictly.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from models.enums import BuyingIntent, SaleStanding
 
 
 class _Sent(BaseModel):
@@ -149,30 +151,72 @@ class ModelList(_Received):
     data: list[ModelEntry]
 
 
+def _bare(value: Any) -> Any:
+    bare = value.strip() if isinstance(value, str) else value
+    return None if isinstance(bare, str) and bare.lower() in {"", "null", "none", "n/a"} else bare
+
+
+def _word(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+"""A text that must be there."""
+SaidOrNot = Annotated[str | None, BeforeValidator(_bare)]
+"""A text that may be missing; models that are not held to the schema write an empty one, or the word, for null."""
+
+
 class Answer(_Received):
     """What the model is asked for: the message and the language that it is in."""
 
-    text: str
-    language: str
+    text: Said
+    language: Said
 
 
-# OpenAI's strict mode wants every field required and no others allowed, and knows no length limits: the caller
-# checks those. A server that does not enforce the schema may add fields, which `Answer` passes over.
-ANSWER_FORMAT = JsonSchemaFormat(
-    json_schema=NamedSchema.model_validate(
-        {
-            "name": "whatsapp_message",
-            "strict": True,
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "text": {"type": "string", "description": "The message exactly as the customer will read it."},
-                    "language": {"type": "string", "description": "The code of the language that the text is in."},
-                },
-                "required": ["text", "language"],
-                "additionalProperties": False,
-            },
-        }
-    )
+class VerdictAnswer(_Received):
+    """What the model is asked for about a conversation; what each field means stands in the prompt."""
+
+    quote: SaidOrNot = None
+    asked_to_stop: bool
+    sale: Annotated[SaleStanding, BeforeValidator(_word)]
+    intent: Annotated[BuyingIntent, BeforeValidator(_word)]
+    product: SaidOrNot = None
+    objection: SaidOrNot = None
+    language: Said
+    message: SaidOrNot = None
+
+
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+
+
+def _format(name: str, properties: dict[str, dict[str, Any]]) -> JsonSchemaFormat:
+    # OpenAI's strict mode wants every field required and no others allowed, and knows no length limits: the caller
+    # checks those. A server that does not enforce the schema may add fields, which the answers' types pass over.
+    schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return JsonSchemaFormat(json_schema=NamedSchema.model_validate({"name": name, "strict": True, "schema": schema}))
+
+
+ANSWER_FORMAT = _format(
+    "whatsapp_message",
+    {
+        "text": {"type": "string", "description": "The message exactly as the customer will read it."},
+        "language": {"type": "string", "description": "The code of the language that the text is in."},
+    },
 )
 """The response format that asks for an `Answer`."""
+
+# The evidence comes before what is concluded from it: a model writes its answer in this order.
+VERDICT_FORMAT = _format(
+    "conversation_verdict",
+    {
+        "quote": _TEXT_OR_NULL | {"description": "The words of one message that show the verdict, copied exactly."},
+        "asked_to_stop": {"type": "boolean", "description": "The customer asked not to be written to."},
+        "sale": {"type": "string", "enum": [word.value for word in SaleStanding]},
+        "intent": {"type": "string", "enum": [word.value for word in BuyingIntent]},
+        "product": _TEXT_OR_NULL | {"description": "What the customer wants, in a few words."},
+        "objection": _TEXT_OR_NULL | {"description": "What keeps the customer from buying, in a few words."},
+        "language": {"type": "string", "description": "The code of the customer's language, or of the message's."},
+        "message": _TEXT_OR_NULL | {"description": "The follow-up exactly as the customer will read it."},
+    },
+)
+"""The response format that asks for a `VerdictAnswer`."""

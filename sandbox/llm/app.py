@@ -38,6 +38,7 @@ from sandbox.llm.faults import (
     Filter,
     Hang,
     InvalidJson,
+    Obey,
     QuotaExhausted,
     RateLimited,
     Refuse,
@@ -48,6 +49,7 @@ from sandbox.llm.faults import (
     WrongSchema,
 )
 from sandbox.llm.phrases import LANGUAGES
+from sandbox.llm.reviewing import review, wants_verdict
 from sandbox.llm.writing import digest, fill_schema, plain_language, read_facts, write
 
 MODEL = "sandbox-writer"
@@ -221,24 +223,29 @@ class LlmSandbox:
         if isinstance(fault, WrongLanguage):
             others = (code for code in LANGUAGES if code != plain_language(language))
             language = fault.language or next(others)
-        text = write(facts, language=language, choice=decided)
+        named = asked.response_format.json_schema if isinstance(asked.response_format, JsonSchemaFormat) else None
+        answers: dict[str, Any]
+        if wants_verdict(named.name if named is not None else None, asked.messages[0].content):
+            answers, said = review(prompt, choice=decided, language=language), "message"
+        else:
+            text = write(facts, language=language, choice=decided)
+            answers, said = {"text": text, "language": facts.language}, "text"
         match fault:
             case InvalidJson():
-                return f'{{"text": "{text}'
+                return f'{{"{said}": "{answers[said]}'
             case WrongSchema():
-                return json.dumps({"message": text}, ensure_ascii=False)
+                return json.dumps({"answer": answers[said]}, ensure_ascii=False)
             case WrongCoupon(code=code):
-                text = f"{text} {code}!"
+                answers[said] = f"{answers[said]} {code}!"
             case UnfilledPlaceholder(placeholder=placeholder):
-                text = f"{placeholder}, {text}"
-        answers = {"text": text, "language": facts.language}
-        match asked.response_format:
-            case JsonSchemaFormat(json_schema=named):
-                return json.dumps(fill_schema(named.schema_, answers), ensure_ascii=False)
-            case JsonObjectFormat():
-                return json.dumps(answers, ensure_ascii=False)
-            case _:
-                return text
+                answers[said] = f"{placeholder}, {answers[said]}"
+            case Obey(fields=fields):
+                answers |= fields
+        if named is not None:
+            return json.dumps(fill_schema(named.schema_, answers), ensure_ascii=False)
+        if isinstance(asked.response_format, JsonObjectFormat):
+            return json.dumps(answers, ensure_ascii=False)
+        return str(answers[said])
 
 
 def _tokens(text: str) -> int:

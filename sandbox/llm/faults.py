@@ -1,5 +1,6 @@
 """Trouble to order: how a test or a demonstration makes the stand-in fail or write something unusable."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -70,6 +71,13 @@ class UnfilledPlaceholder:
 
 
 @dataclass(frozen=True, slots=True)
+class Obey:
+    """Answer what somebody in the conversation wants: these fields in place of the stand-in's own."""
+
+    fields: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Hang:
     """Do not answer for that long (real time, also under a virtual clock) or until the caller gives up."""
 
@@ -88,6 +96,7 @@ Fault = (
     | WrongCoupon
     | WrongLanguage
     | UnfilledPlaceholder
+    | Obey
     | Hang
 )
 

@@ -27,9 +27,11 @@ _CODE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z]{2,4})?")
 _COMMON = {
     code: frozenset(words.split())
     for code, words in {
-        "en": "the and is are you we how much what when thanks hello hi please have it of for",
-        "es": "el los las y es hola gracias cuánto cuesta qué cuándo por favor tienes tienen una del",
-        "pt": "o os as e é oi olá obrigado obrigada quanto custa você vocês tem não uma do da por",
+        "en": "the and is are you we how much what when thanks hello hi please have it of for i to not my can",
+        "es": "el los las y es hola gracias cuánto cuesta qué cuándo por favor tienes tienen una del la con quiero "
+        "puedo muy pero",
+        "pt": "o os as e é oi olá obrigado obrigada quanto custa você vocês tem não uma do da por com quero posso "
+        "muito mas eu",
     }.items()
 }
 _CART = "abandoned_cart"
@@ -51,13 +53,15 @@ class Facts:
     told_before: str = field(default="", repr=False)
 
 
+def read_conversation(prompt: str) -> list[dict[str, str]]:
+    """The messages of the conversation in the prompt, oldest first: `from` and `text`."""
+    turns = (turn for turn in _list(_fenced(prompt), "conversation") if isinstance(turn, dict))
+    return [{"from": str(turn.get("from") or ""), "text": str(turn.get("text") or "")} for turn in turns]
+
+
 def read_facts(prompt: str) -> Facts:
     """What can be found in the prompt's text."""
-    found: dict[str, Any] = {}
-    for match in _FENCE.finditer(prompt):
-        data = _json(match["inside"])
-        if isinstance(data, dict):
-            found |= data
+    found = _fenced(prompt)
     for match in _LINE.finditer(_FENCE.sub("", prompt)):
         found[match["name"]] = _json(match["value"])
     longest = found.get("longest_text_in_characters")
@@ -76,6 +80,15 @@ def read_facts(prompt: str) -> Facts:
         coupon_code=_text(found, "coupon_code"),
         told_before="\n".join(text for text in (*earlier, *turns) if isinstance(text, str)),
     )
+
+
+def _fenced(prompt: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for match in _FENCE.finditer(prompt):
+        data = _json(match["inside"])
+        if isinstance(data, dict):
+            found |= data
+    return found
 
 
 def write(facts: Facts, *, language: str, choice: bytes) -> str:
@@ -132,8 +145,8 @@ def plain_language(code: str) -> str:
     return re.split(r"[-_]", code)[0].lower()
 
 
-def fill_schema(schema: dict[str, Any], answers: dict[str, str]) -> Any:
-    """A value after a JSON Schema; strings take their property's name from `answers`, where that is known."""
+def fill_schema(schema: dict[str, Any], answers: dict[str, Any]) -> Any:
+    """A value after a JSON Schema; what `answers` knows by a property's name stands there."""
     return _fill(schema, answers, "")
 
 
@@ -165,7 +178,7 @@ def _language(found: dict[str, Any], conversation: list[dict[str, Any]]) -> str:
     return best if votes[best] > 0 else _text(found, "customer_language") or "en"
 
 
-def _fill(schema: dict[str, Any], answers: dict[str, str], name: str) -> Any:
+def _fill(schema: dict[str, Any], answers: dict[str, Any], name: str) -> Any:
     allowed = [schema["const"]] if "const" in schema else schema.get("enum")
     if allowed:
         return answers[name] if answers.get(name) in allowed else allowed[0]
@@ -173,8 +186,10 @@ def _fill(schema: dict[str, Any], answers: dict[str, str], name: str) -> Any:
     kind = declared[0] if isinstance(declared, list) else declared
     if kind == "object":
         return {key: _fill(inner, answers, key) for key, inner in schema.get("properties", {}).items()}
+    if name in answers and kind in {"string", "boolean"}:
+        return answers[name]
     empty = {"array": [], "integer": schema.get("minimum", 0), "number": schema.get("minimum", 0), "boolean": False}
-    return None if kind == "null" else empty.get(str(kind), answers.get(name, answers["text"]))
+    return None if kind == "null" else empty.get(str(kind), answers.get("text", ""))
 
 
 def _json(text: str) -> Any:

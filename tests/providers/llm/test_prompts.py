@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 from models.enums import JourneyKind
 from providers.llm.prompts import (
     INSTRUCTIONS,
-    MOST_TURNS,
     PROMPT_VERSION,
     LeftCart,
-    Turn,
     WritingBrief,
     build_messages,
-    how_long,
 )
+from providers.llm.turns import MOST_TURNS, Turn, how_long
 
 # Append only: a text that was once sent to customers stays identifiable.
 PINNED = {

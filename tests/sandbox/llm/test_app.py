@@ -10,7 +10,8 @@ import pytest
 
 from models.enums import JourneyKind
 from policies.message_text import check_text
-from providers.llm.prompts import LeftCart, Turn, WritingBrief, build_messages
+from providers.llm.prompts import LeftCart, WritingBrief, build_messages
+from providers.llm.turns import Turn
 from providers.llm.wire import ANSWER_FORMAT, JsonObjectFormat
 from sandbox.llm.app import MODEL, LlmSandbox
 from sandbox.llm.faults import UnfilledPlaceholder, WrongCoupon, WrongLanguage

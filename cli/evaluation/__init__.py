@@ -1,0 +1,1 @@
+"""`evaluate`: how well the configured model judges conversations that people have judged."""
