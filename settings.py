@@ -5,7 +5,7 @@ to reach it safely, is read by `temporalio.envconfig` from Temporal's own variab
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -54,9 +54,13 @@ class Settings(BaseSettings):
         llm_base_url: an OpenAI-compatible server, with `/v1`.
         llm_api_key: its key; without one, journeys cannot use `ai:`.
         llm_model: the model's name there; required beside a key.
+        llm_parallel: how many requests a worker has with it at once.
         gateway_host: address that the gateway binds.
         gateway_port: port that the gateway binds; 0 takes any free one.
         public_url: the gateway's address as Shopify reaches it; `store check` registers webhooks there.
+        outgoing_private: `allow` lets stores' endpoints and CRMs be on this machine and without TLS: for a sandbox and
+            tests, never where strangers may enter addresses.
+        webhook_patience_hours: how long an endpoint may take nothing before it is disabled.
         unknown_wait: how long a message of which nobody knows whether it went waits for a status before it is parked,
             in seconds.
         smtp_url: the mail server that takes mails to stores' own people; may hold a password. Without one, none go.
@@ -81,9 +85,12 @@ class Settings(BaseSettings):
     llm_base_url: str = "https://api.openai.com/v1"
     llm_api_key: SecretStr | None = None
     llm_model: str | None = None
+    llm_parallel: int = Field(default=20, ge=1, le=1000)
     gateway_host: str = "127.0.0.1"
     gateway_port: int = Field(default=8080, ge=0, le=65535)
     public_url: str | None = None
+    outgoing_private: Literal["refuse", "allow"] = "refuse"
+    webhook_patience_hours: int = Field(default=24, ge=1, le=720)
     unknown_wait: int = Field(default=600, ge=1, le=86_400)
     smtp_url: SecretStr | None = None
     mail_from: str | None = Field(default=None, pattern=r"^[^\s@<>,]+@[^\s@<>,]+$")

@@ -19,6 +19,7 @@ from policies.pacing import spread_offset
 from policies.whatsapp_reactions import Reaction, pacing_of
 from policies.windows import SERVICE_WINDOW
 from storage.enrollments import EnrollmentFacts
+from storage.outgoing import announce_failure
 from storage.refusals import heed
 from storage.senders import is_unpaid
 from storage.sends import tries_with
@@ -60,7 +61,19 @@ class Refusal:
 async def react(
     session: AsyncSession, facts: EnrollmentFacts, send: Send, refusal: Refusal, *, now: datetime
 ) -> StageResult:
-    """Put a reaction into effect for a send whose last attempt was not sent."""
+    """Put a reaction into effect for a send whose last attempt was not sent.
+
+    Where no further attempt follows, the store's own systems are told.
+    """
+    result = await _react(session, facts, send, refusal, now=now)
+    if result.step in (StageStep.SKIPPED, StageStep.EXIT):
+        await announce_failure(session, send, code=refusal.code, at=now)
+    return result
+
+
+async def _react(
+    session: AsyncSession, facts: EnrollmentFacts, send: Send, refusal: Refusal, *, now: datetime
+) -> StageResult:
     blocked_for: str | None = None
     if not refusal.told_by_status or refusal.reaction is Reaction.REQUEST_BUG:
         blocked_for = await heed(
@@ -114,7 +127,7 @@ async def _soon(
     tries, pacing = await tries_with(session, send, refusal.code), pacing_of(refusal.code)
     if pacing.is_over(tries) and pacing.then is not None:
         last = Refusal(pacing.then, refusal.code, refusal.used_template)
-        return await react(session, facts, send, last, now=now)
+        return await _react(session, facts, send, last, now=now)
     if refusal.told_by_status and tries >= _MOST_TAKEN:
         return skip_stage(session, facts, send, SkipReason.META_DECLINED, now=now)
     until = now + pause_before_next(refusal, send, tries)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NEEDED_SCOPES: Final = frozenset({"read_customers", "read_orders"})
 COUPON_SCOPES: Final = frozenset({"read_discounts", "write_discounts"})
 
+_NOBODY: Final = "0"
+"""A shop's id that no customer has."""
 _GOOD_QUALITY = frozenset({"GREEN", "UNKNOWN", "NA"})
 
 
@@ -131,6 +133,26 @@ async def _shopify(parts: StoreParts, providers: Providers, access: "ShopAccess"
         text = f"all {len(WANTED_TOPICS)} topics are subscribed; the privacy topics stand in the app's own settings"
         found.append(Finding(subject="shopify webhooks", state="ok", text=text))
     return found
+
+
+async def crm_findings(run: Run, parts: StoreParts) -> list[Finding]:
+    """Whether the store's own CRM answers our question, asked about nobody; nothing for a store without one."""
+    if parts.store.crm_url is None or parts.store.crm_secret is None:
+        return []
+    from composition import outgoing_client  # noqa: PLC0415 - see shop_access
+    from providers.crm import CrmAccess, CrmClient  # noqa: PLC0415 - see shop_access
+    from providers.errors import ProviderError  # noqa: PLC0415 - see shop_access
+
+    try:
+        access = CrmAccess(url=parts.store.crm_url, secret=run.cipher.decrypt(parts.store.crm_secret))
+        client = CrmClient(outgoing_client(run.settings), run.clock)
+        await client.has_bought(access, phone=None, external_id=_NOBODY, since=run.clock())
+    except ProviderError as error:
+        advice = "docs/webhooks.md says what a CRM is asked, and what it must answer"
+        return [Finding(subject="crm", state="fault", text=provider_line(error), advice=advice)]
+    except SecretKeyError as error:
+        return [Finding(subject="crm", state="fault", text=str(error))]
+    return [Finding(subject="crm", state="ok", text="it answers whether somebody has bought")]
 
 
 def show_findings(output: Output, findings: Sequence[Finding]) -> None:

@@ -1,9 +1,11 @@
 """`store add | list | check`: merchants with their WhatsApp number, their shop and the secrets of both."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cli.connections import shop_access, show_findings, store_findings
 from cli.documents import (
@@ -20,14 +22,18 @@ from cli.privacy import privacy_findings
 from cli.run import Run, execute
 from cli.sender import sender_findings
 from cli.store_facts import read_new_store
+from cli.webhook_health import own_systems_findings
 from composition import Providers, TemporalUnavailableError, connect, providers_from
+from models.warm_up import NONE
 from policies.throughput import FASTEST
 from providers.shopify.topics import WANTED_TOPICS
 from reports.senders import in_words, sender_of, sender_view
 from storage.allowances import release_waiting
+from storage.secrets import new_signing_secret
 from storage.sender_use import SenderUse
 from storage.senders import allow_country
 from storage.stores import (
+    NewStore,
     StoreExistsError,
     StoreParts,
     add_store,
@@ -111,6 +117,10 @@ def add(
         int | None,
         typer.Option(min=1, max=FASTEST, help="What the number may send; without it what Meta tells, or 80."),
     ] = None,
+    crm_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Asked whether somebody has bought (docs/webhooks.md); none takes it away."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Renew an existing store, secrets included.")] = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
@@ -118,7 +128,8 @@ def add(
     """Add a store. Secrets are asked for, or come from --from FILE or the environment, never from options.
 
     The environment's names are REKINDLE_STORE_WHATSAPP_TOKEN, REKINDLE_STORE_WHATSAPP_APP_SECRET,
-    REKINDLE_STORE_WHATSAPP_VERIFY_TOKEN, REKINDLE_STORE_SHOP_TOKEN and REKINDLE_STORE_SHOP_WEBHOOK_SECRET.
+    REKINDLE_STORE_WHATSAPP_VERIFY_TOKEN, REKINDLE_STORE_SHOP_TOKEN and REKINDLE_STORE_SHOP_WEBHOOK_SECRET. The secret
+    that signs what a CRM is asked (REKINDLE_STORE_CRM_SECRET) is made, and printed once, if there is none.
     """
     given: dict[str, Any] = {
         "name": name,
@@ -136,6 +147,7 @@ def add(
         "whatsapp_endpoint": whatsapp_endpoint,
         "warm_up": warm_up,
         "messages_per_second": messages_per_second,
+        "crm_url": crm_url,
     }
     return execute(lambda run: _add(run, given, from_file, replace=replace), as_json=as_json, store=None, debug=debug)
 
@@ -168,9 +180,11 @@ def check(
 
 async def _add(run: Run, given: dict[str, Any], from_file: Path | None, *, replace: bool) -> int:
     new = read_new_store(given, from_file)
+    _check_crm(run, new)
     async with run.database() as database:
         replaced = False
         async with database.write() as session:
+            new, crm_secret = await _with_crm_secret(session, new)
             try:
                 await add_store(session, new, cipher=run.cipher, now=run.clock())
             except StoreExistsError as error:
@@ -185,13 +199,39 @@ async def _add(run: Run, given: dict[str, Any], from_file: Path | None, *, repla
             parts = await find_store(session, new.slug)
             use = await sender_of(session, parts, now=run.clock())
         watched = await _watch_health(parts)
-    run.output.document(StoreAddDocument(store=_view(parts, use), replaced=replaced, health_watch=watched))
+    run.output.document(
+        StoreAddDocument(store=_view(parts, use), replaced=replaced, health_watch=watched, crm_secret=crm_secret)
+    )
     run.output.line(
         f"{new.slug} is {'renewed' if replaced else 'added'}; `store check --store {new.slug}` tries it out"
     )
+    if crm_secret is not None:
+        run.output.line(f"the CRM checks our questions with {crm_secret}; this is the only time that it is shown")
     if not watched:
         run.output.note("Temporal cannot be reached: the store's health is watched from its first launch on")
     return DONE
+
+
+def _check_crm(run: Run, new: NewStore) -> None:
+    if new.crm_url in (None, NONE):
+        return
+    from providers.addresses import UnsafeUrlError, check_url  # noqa: PLC0415 - `store list` reaches nobody
+
+    try:
+        check_url(str(new.crm_url), private=run.settings.outgoing_private == "allow")
+    except UnsafeUrlError as error:
+        raise Failure(f"--crm-url: {error}", code=USAGE) from None
+
+
+async def _with_crm_secret(session: AsyncSession, new: NewStore) -> tuple[NewStore, str | None]:
+    """The store with a secret for its CRM, which is new if neither we nor the store have one; then it is told too."""
+    if new.crm_url in (None, NONE) or new.crm_secret is not None:
+        return new, None
+    known = {parts.store.slug: parts.store for parts in await all_stores(session)}.get(new.slug)
+    if known is not None and known.crm_secret is not None:
+        return new, None
+    secret = new_signing_secret()
+    return dataclasses.replace(new, crm_secret=secret), secret
 
 
 async def _watch_health(parts: StoreParts) -> bool:
@@ -253,6 +293,7 @@ def _view(parts: StoreParts, use: SenderUse) -> StoreView:
         phone_number_id=parts.number.phone_number_id,
         waba_id=parts.number.waba_id,
         shop_domain=parts.shop.domain,
+        crm_url=parts.store.crm_url,
         sender=sender_view(use),
         created_at=parts.store.created_at,
     )
@@ -274,6 +315,7 @@ async def _check(run: Run, register_webhooks: str | None) -> int:
         if any(one.subject == "shopify" and one.state == "ok" for one in findings):
             async with database.write() as session:
                 await shop_answers(session, required_id(parts.shop.id))
+        findings += await own_systems_findings(run, database, parts)
         findings += [*await privacy_findings(run, database, parts), *await sender_findings(run, database, parts)]
     ok = all(one.state != "fault" for one in findings)
     run.output.document(StoreCheckDocument(store=parts.store.slug, ok=ok, findings=findings))

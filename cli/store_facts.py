@@ -16,6 +16,7 @@ from models.warm_up import NONE, WarmUp
 from policies.stop_words import is_usable
 from policies.throughput import FASTEST
 from policies.zones import zone_or_none
+from storage.secrets import is_signing_secret
 from storage.stores import NewStore
 
 _SECRETS: Final = {
@@ -34,6 +35,7 @@ _FACTS: Final = {
     "waba_id": "WhatsApp Business Account id",
     "shop_domain": "shop domain (such as example.myshopify.com)",
 }
+_SIGNS_QUESTIONS: Final = "crm_secret"
 _OPTIONAL: Final = (
     "region",
     "portfolio_id",
@@ -42,6 +44,8 @@ _OPTIONAL: Final = (
     "salt",
     "stop_words",
     "alert_emails",
+    "crm_url",
+    _SIGNS_QUESTIONS,
 )
 _OF_NUMBER: Final = ("warm_up", "messages_per_second")
 _LISTS: Final = ("languages", "stop_words", "alert_emails")
@@ -58,7 +62,7 @@ def read_new_store(given: Mapping[str, Any], from_file: Path | None) -> NewStore
     """
     facts: dict[str, Any] = _file(from_file) if from_file is not None else {}
     facts |= {key: value for key, value in given.items() if value is not None}
-    for key in _SECRETS:
+    for key in (*_SECRETS, _SIGNS_QUESTIONS):
         value = os.environ.get(_ENVIRONMENT + key.upper())
         if key not in facts and value:
             facts[key] = value
@@ -93,6 +97,8 @@ def read_new_store(given: Mapping[str, Any], from_file: Path | None) -> NewStore
         stop_words=tuple(facts["stop_words"]) if "stop_words" in facts else None,
         warm_up=_warm_up_of(facts["warm_up"]) if "warm_up" in facts else None,
         messages_per_second=facts.get("messages_per_second"),
+        crm_url=facts.get("crm_url"),
+        crm_secret=facts.get(_SIGNS_QUESTIONS),
         alert_emails=tuple(facts["alert_emails"]) if "alert_emails" in facts else None,
     )
 
@@ -207,6 +213,10 @@ def _salt(value: str) -> str | None:
     return None if re.fullmatch(r"[0-9a-f]{64}", value) else "salt must be 32 bytes in hex"
 
 
+def _crm_secret(value: str) -> str | None:
+    return None if is_signing_secret(value) else "crm_secret must be whsec_ and 24 to 64 bytes in base64"
+
+
 _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "name": _matching(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "{value!r} is no name: small letters, digits and hyphens"),
     "time_zone": _zone,
@@ -226,4 +236,5 @@ _CHECKS: Final[dict[str, Callable[[Any], str | None]]] = {
     "shop_endpoint": _matching(r"https?://\S+", "shop_endpoint must start with https:// or http://"),
     "whatsapp_endpoint": _matching(r"https?://\S+", "whatsapp_endpoint must start with https:// or http://"),
     "salt": _salt,
+    _SIGNS_QUESTIONS: _crm_secret,
 }

@@ -56,11 +56,13 @@ class GatewaySettings:
         max_body: longest webhook body, in bytes.
         keep_credentials_for: for how many seconds opened secrets are kept in memory.
         metrics_token: what `/metrics` asks for; without one it answers private addresses only.
+        private_endpoints: whether stores may add endpoints on this machine: in the sandbox.
     """
 
     max_body: int = MAX_BODY
     keep_credentials_for: float = 5.0
     metrics_token: str | None = field(default=None, repr=False)
+    private_endpoints: bool = False
 
 
 def create_app(
@@ -104,6 +106,7 @@ def _gateway(database: Database, cipher: Cipher, settings: GatewaySettings, cloc
         max_body=settings.max_body,
         metrics=Metrics(),
         metrics_token=settings.metrics_token,
+        private_endpoints=settings.private_endpoints,
     )
 
 
@@ -186,7 +189,10 @@ def create() -> FastAPI:
 def gateway_settings(settings: Settings) -> GatewaySettings:
     """What the process's settings say about the gateway."""
     token = settings.metrics_token
-    return GatewaySettings(metrics_token=token.get_secret_value() if token is not None else None)
+    return GatewaySettings(
+        metrics_token=token.get_secret_value() if token is not None else None,
+        private_endpoints=settings.outgoing_private == "allow",
+    )
 
 
 def _spare_the_collector() -> None:

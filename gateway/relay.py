@@ -1,6 +1,10 @@
-"""Delivers stored signal intents to Temporal until Temporal has accepted them (promise 3)."""
+"""Delivers stored signal intents to Temporal until Temporal has accepted them (promise 3).
+
+An intent may also ask for a workflow to be started: the delivery of an event to a system of a store's own.
+"""
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,11 +14,15 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from models.orchestration import AttemptSettled, ExitNotice, Released, Wake
+from activities import queues
+from models.orchestration import AttemptSettled, DeliveryRef, DeliveryStart, ExitNotice, Released, Wake
 from storage.engine import Database, DatabaseUnavailableError
 from storage.intents import (
+    START_DELIVERY,
     DueIntent,
     expand_broadcast,
     next_try_at,
@@ -24,6 +32,7 @@ from storage.intents import (
     take_due,
 )
 from storage.wakes import CHECK_NOW
+from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
 _log = logging.getLogger(__name__)
 
@@ -167,6 +176,10 @@ class Relay:
 
     async def _signal(self, intent: DueIntent, answers: _Answers) -> None:
         try:
+            if intent.signal == START_DELIVERY:
+                await self._start_delivery(intent)
+                answers.delivered.append(intent)
+                return
             handle = self._client.get_workflow_handle(intent.enrollment_id)
             if intent.signal == CHECK_NOW:
                 await handle.signal(intent.signal, rpc_timeout=_ANSWER_WITHIN)
@@ -174,7 +187,7 @@ class Relay:
                 payload = _PAYLOADS.get(intent.signal, ExitNotice).model_validate(intent.payload)
                 await handle.signal(intent.signal, payload, rpc_timeout=_ANSWER_WITHIN)
         except RPCError as exc:
-            if exc.status is RPCStatusCode.NOT_FOUND:
+            if exc.status is RPCStatusCode.NOT_FOUND and intent.signal != START_DELIVERY:
                 answers.not_found.append(intent)
                 return
             answers.failed.append(intent)
@@ -191,6 +204,20 @@ class Relay:
             answers.error = type(exc).__name__
         else:
             answers.delivered.append(intent)
+
+    async def _start_delivery(self, intent: DueIntent) -> None:
+        """Start the workflow of a delivery to a store's own system, once: one that was started already is a success."""
+        start = DeliveryStart.model_validate(intent.payload)
+        with contextlib.suppress(WorkflowAlreadyStartedError):
+            await self._client.start_workflow(
+                WebhookDeliveryWorkflow.run,
+                DeliveryRef(delivery_id=start.delivery_id),
+                id=intent.enrollment_id,
+                task_queue=queues.MAIN,
+                priority=queues.in_turns(start.store_id),
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                rpc_timeout=_ANSWER_WITHIN,
+            )
 
 
 async def _first_of(seconds: float, *events: asyncio.Event) -> None:

@@ -43,6 +43,7 @@ class Gateway:
         max_body: longest webhook body, in bytes.
         metrics: the figures of this gateway.
         metrics_token: what `/metrics` asks for, if anything.
+        private_endpoints: whether stores may add endpoints on this machine: in the sandbox.
         temporal: for updates of single workflows; None where this process speaks to no Temporal.
         wake: lets the relay look at once, after an ingest.
         whatsapp: takes WhatsApp's requests in.
@@ -56,6 +57,7 @@ class Gateway:
     max_body: int
     metrics: Metrics
     metrics_token: str | None = field(default=None, repr=False)
+    private_endpoints: bool = False
     temporal: Client | None = None
     wake: Callable[[], None] = _nobody
     whatsapp: GroupCommit[WhatsAppRequest] = field(init=False)

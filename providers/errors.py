@@ -19,7 +19,7 @@ from typing import Literal
 
 import httpx
 
-Service = Literal["whatsapp", "shopify", "llm"]
+Service = Literal["whatsapp", "shopify", "llm", "crm"]
 
 
 class ProviderError(Exception):

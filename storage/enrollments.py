@@ -9,7 +9,7 @@ from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, ExitReason, HoldReason, SkipReason
+from models.enums import EnrollmentState, ExitReason, HoldReason, OutgoingKind, SkipReason
 from models.journey import JourneyDefinition
 from models.tables import (
     Customer,
@@ -25,6 +25,7 @@ from policies.schedule import Whereabouts
 from storage.engine import is_sqlite
 from storage.events import first_exit_event
 from storage.journeys import parse_definition
+from storage.outgoing import announce
 from storage.watches import ask_again
 
 RESTARTED = "restarted"
@@ -173,6 +174,7 @@ async def close_enrollment(
     event = await first_exit_event(session, enrollment)
     if event is not None and event.exit_reason is not None:
         reason, event_id = event.exit_reason, event.id
+    held_out = enrollment.state is EnrollmentState.CONTROL
     enrollment.state = EnrollmentState.CLOSED
     enrollment.exit_reason = reason
     enrollment.exit_event_id = event_id
@@ -182,6 +184,17 @@ async def close_enrollment(
     enrollment.hold_key = None
     await session.flush()
     await ask_again(session, enrollment.customer_id, now=now)
+    if not held_out:
+        await announce(
+            session,
+            enrollment.store_id,
+            OutgoingKind.JOURNEY_EXITED,
+            key=f"exited:{enrollment.id}",
+            at=now,
+            journey_id=enrollment.journey_id,
+            customer_id=enrollment.customer_id,
+            enrollment_id=enrollment.id,
+        )
     return reason
 
 

@@ -29,6 +29,9 @@ LEASE = timedelta(seconds=60)
 """How long a taken intent is left to the relay that took it."""
 RELEASED: Final = "released"
 """The signal that a broadcast sends: go on, nothing else has happened."""
+START_DELIVERY: Final = "start_delivery"
+"""The word that starts the workflow of a delivery to a store's own system, instead of signalling one."""
+_PATIENT: Final = (RELEASED, START_DELIVERY)
 _LONGEST_PAUSE = timedelta(minutes=5)
 _AFTER = "after"
 _SPREAD = "spread_seconds"
@@ -62,7 +65,8 @@ class DueIntent:
 async def take_due(session: AsyncSession, *, now: datetime, limit: int = PAGE) -> list[DueIntent]:
     """The next intents that are due, oldest first, taken out of other relays' sight for the length of the lease.
 
-    Releases come last: thousands of them may be due at once, and a reply or an order must not wait behind them.
+    Releases come last, and what stores' own systems are told: thousands of them may be due at once, and a reply or an
+    order must not wait behind them.
     """
     rows = (
         await session.exec(
@@ -72,7 +76,7 @@ async def take_due(session: AsyncSession, *, now: datetime, limit: int = PAGE) -
                 SignalIntent.next_try_at <= now,
                 col(SignalIntent.enrollment_id).is_not(None),
             )
-            .order_by(col(SignalIntent.signal) == RELEASED, col(SignalIntent.next_try_at), col(SignalIntent.id))
+            .order_by(col(SignalIntent.signal).in_(_PATIENT), col(SignalIntent.next_try_at), col(SignalIntent.id))
             .limit(limit)
             .with_for_update(skip_locked=True)
         )

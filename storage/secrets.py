@@ -1,11 +1,18 @@
 """Secrets at rest: what a store trusts us with is ciphertext in the database and plain text only where it is used."""
 
+import base64
 import hashlib
 import hmac
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+_SIGNING_PREFIX: Final = "whsec_"
+_SIGNING_BYTES: Final = 32
+_LEAST_SIGNING_BYTES: Final = 24
+_MOST_SIGNING_BYTES: Final = 64
 
 
 class SecretKeyError(Exception):
@@ -62,3 +69,17 @@ def new_salt() -> str:
 def derive(salt: str, purpose: str) -> bytes:
     """A key of the store's for one purpose, so that a holdout draw says nothing about a suppression hash."""
     return hmac.new(bytes.fromhex(salt), purpose.encode(), hashlib.sha256).digest()
+
+
+def new_signing_secret() -> str:
+    """A fresh secret that signs what a store's own systems are sent, as Standard Webhooks writes them."""
+    return _SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(_SIGNING_BYTES)).decode("ascii")
+
+
+def is_signing_secret(text: str) -> bool:
+    """Whether it is one: 24 to 64 bytes in base64 behind `whsec_`."""
+    try:
+        key = base64.b64decode(text.removeprefix(_SIGNING_PREFIX), validate=True)
+    except ValueError:
+        return False
+    return text.startswith(_SIGNING_PREFIX) and _LEAST_SIGNING_BYTES <= len(key) <= _MOST_SIGNING_BYTES

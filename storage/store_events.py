@@ -1,15 +1,24 @@
 """What a store's people are told of: written once, in the transaction of its cause."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import StoreEventKind
+from models.enums import OutgoingKind, StoreEventKind
 from models.tables import Store, StoreEvent
 from storage.ingest import insert_new
+from storage.outgoing import announce
+from storage.stores import required_id
 from storage.wakes import wake_upkeep
+
+_ANNOUNCED: Final = {
+    StoreEventKind.JOURNEY_LIVE: OutgoingKind.JOURNEY_LIVE,
+    StoreEventKind.JOURNEY_PAUSED: OutgoingKind.JOURNEY_PAUSED,
+    StoreEventKind.TEMPLATE_STATUS_CHANGED: OutgoingKind.TEMPLATE_STATUS_CHANGED,
+}
+"""What the store's own systems are told of too."""
 
 NO_ADDRESS = "no address"
 """The outcome of a mail that nobody of the store has asked for."""
@@ -66,4 +75,15 @@ async def record_store_event(
         return None
     if wanted:
         wake_upkeep(session, store_id, now=at)
-    return await session.get_one(StoreEvent, new.pop())
+    event = await session.get_one(StoreEvent, new.pop())
+    if kind in _ANNOUNCED:
+        await announce(
+            session,
+            store_id,
+            _ANNOUNCED[kind],
+            key=f"event:{event.id}",
+            at=at,
+            journey_id=journey_id,
+            store_event_id=required_id(event.id),
+        )
+    return event

@@ -25,7 +25,8 @@ class NewStore:
     """What `store add` was told; secrets are still plain here. `alert_emails` of None leaves a known store's own.
 
     `salt` (32 bytes in hex) is drawn if left out. `stop_words`, `warm_up` and `messages_per_second` of None leave a
-    known store's own as they are. `warm_up` is as `models.warm_up.WarmUp` writes it, or its word for none.
+    known store's own as they are. `warm_up` is as `models.warm_up.WarmUp` writes it, or its word for none. `crm_url` of
+    None leaves a known store's too, and the same word takes it away; it comes with a secret unless the store has one.
     """
 
     slug: str
@@ -49,6 +50,8 @@ class NewStore:
     alert_emails: tuple[str, ...] | None = None
     warm_up: str | None = None
     messages_per_second: int | None = None
+    crm_url: str | None = None
+    crm_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ async def add_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, now
         salt_secret=cipher.encrypt(new.salt or new_salt()),
         created_at=now,
     )
+    _set_crm(store, new, cipher)
     session.add(store)
     await session.flush()
     store_id = required_id(store.id)
@@ -159,6 +163,7 @@ async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, n
         store.stop_words = list(new.stop_words)
     if new.alert_emails is not None:
         store.alert_emails = list(new.alert_emails)
+    _set_crm(store, new, cipher)
     number.phone_number_id, number.waba_id, number.portfolio_id = new.phone_number_id, new.waba_id, new.portfolio_id
     number.token_secret = cipher.encrypt(new.whatsapp_token)
     number.app_secret = cipher.encrypt(new.whatsapp_app_secret)
@@ -181,6 +186,15 @@ async def renew_store(session: AsyncSession, new: NewStore, *, cipher: Cipher, n
     session.add_all((store, number, shop))
     await session.flush()
     return store
+
+
+def _set_crm(store: Store, new: NewStore, cipher: Cipher) -> None:
+    if new.crm_url == NONE:
+        store.crm_url = store.crm_secret = None
+    elif new.crm_url is not None:
+        store.crm_url = new.crm_url
+        if new.crm_secret is not None:
+            store.crm_secret = cipher.encrypt(new.crm_secret)
 
 
 def _opened(cipher: Cipher, secret: str) -> str | None:

@@ -47,6 +47,14 @@ class StoppedDocument(Document):
     unpaced: int
 
 
+class RunBegunDocument(Document):
+    """A run of a tracking journey that has begun; `workflow_id` is its key."""
+
+    store: str
+    journey: str
+    workflow_id: str
+
+
 class ConversationDocument(Document):
     """A conversation after a request.
 

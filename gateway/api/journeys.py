@@ -2,20 +2,32 @@
 
 import json
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path, Query
+from temporalio.service import RPCError
 
-from gateway.api.answers import JourneyDocument, JourneyStateDocument, StoppedDocument
+from activities.asked_runs import NoTemporalError, NotNowError, run_now
+from gateway.api.answers import JourneyDocument, JourneyStateDocument, RunBegunDocument, StoppedDocument
 from gateway.api.guard import Marketer, Support, TheGateway
 from gateway.api.people import known
 from gateway.api.problems import ApiError
 from gateway.api.requests import JourneyName, PauseRequest, ResumeRequest, Who
-from gateway.api.responses import NO_SUCH_JOURNEY, NOT_IN_IT, NOT_PAUSABLE
+from gateway.api.responses import (
+    NO_SUCH_JOURNEY,
+    NO_SUCH_RUN,
+    NOT_IN_IT,
+    NOT_NOW,
+    NOT_PAUSABLE,
+    TEMPORAL_IS_AWAY_FOR_RUNS,
+)
 from gateway.api.stores import store_of
 from models.tables import Journey
 from reports.documents import JourneysDocument, JourneyStatsDocument
 from reports.journeys import journey_line, journey_stats, journeys_of
+from reports.runs import RunsDocument, run_document, runs_document
 from storage.customers import lock_customer
+from storage.engine import LARGEST_ID
 from storage.journeys import find_journey, latest_version, summary
 from storage.pausing import Missed, NotPausableError, pause, resume
 from storage.stopping import stop_customer, stop_everybody
@@ -30,7 +42,7 @@ _STOPPED = "stopped by staff"
 async def list_journeys(caller: Support, gateway: TheGateway) -> JourneysDocument:
     """Every journey with who is in it and how it ended for the others: `starter.py journeys --json`."""
     async with gateway.database.read() as session:
-        return await journeys_of(session, await store_of(session, caller))
+        return await journeys_of(session, await store_of(session, caller), now=gateway.clock())
 
 
 @router.get("/{name}", responses={404: NO_SUCH_JOURNEY}, summary="One journey")
@@ -42,7 +54,7 @@ async def show_journey(name: JourneyName, caller: Support, gateway: TheGateway) 
         version = await latest_version(session, required_id(journey.id))
         return JourneyDocument(
             store=parts.store.slug,
-            journey=await journey_line(session, await summary(session, journey)),
+            journey=await journey_line(session, parts, await summary(session, journey), now=gateway.clock()),
             version=version.number if version is not None else None,
             definition=json.loads(version.definition) if version is not None else None,
         )
@@ -53,7 +65,40 @@ async def show_stats(name: JourneyName, caller: Support, gateway: TheGateway) ->
     """The journey's counts by state and exit reason, and those of its messages by stage."""
     async with gateway.database.read() as session:
         parts = await store_of(session, caller)
-        return await journey_stats(session, parts, await find_journey(session, parts.id, name))
+        journey = await find_journey(session, parts.id, name)
+        return await journey_stats(session, parts, journey, now=gateway.clock())
+
+
+@router.get("/{name}/runs", responses={404: NO_SUCH_JOURNEY}, summary="What a tracking journey's runs came to")
+async def list_runs(
+    name: JourneyName,
+    caller: Support,
+    gateway: TheGateway,
+    limit: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 10,
+) -> RunsDocument:
+    """Newest first, each with its counts: `starter.py runs --json`. A journey of another kind has none."""
+    async with gateway.database.read() as session:
+        parts = await store_of(session, caller)
+        return await runs_document(session, parts, await find_journey(session, parts.id, name), limit=limit)
+
+
+@router.get("/{name}/runs/{run_id}", responses={404: NO_SUCH_RUN}, summary="One run, conversation by conversation")
+async def show_run(
+    name: JourneyName,
+    run_id: Annotated[int, Path(ge=1, le=LARGEST_ID, description="`run_id` of the list.")],
+    caller: Support,
+    gateway: TheGateway,
+    after: Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="`next` of the answer before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200, description="At most so many conversations.")] = 50,
+) -> RunsDocument:
+    """Most recent customer message first, those left out with the reason, and what it was measured by."""
+    async with gateway.database.read() as session:
+        parts = await store_of(session, caller)
+        journey = await find_journey(session, parts.id, name)
+        document = await run_document(session, parts, journey, run_id, after=after, limit=limit)
+    if document is None:
+        raise ApiError(HTTPStatus.NOT_FOUND, "the journey has no such run")
+    return document
 
 
 @router.post("/{name}/pause", responses={404: NO_SUCH_JOURNEY, 409: NOT_PAUSABLE}, summary="Pause a journey")
@@ -73,7 +118,9 @@ async def pause_journey(
             )
         except NotPausableError as error:
             raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
-        return _state(parts, journey, changed=changed)
+        answer = _state(parts, journey, changed=changed)
+    gateway.wake()
+    return answer
 
 
 @router.post("/{name}/resume", responses={404: NO_SUCH_JOURNEY, 409: NOT_PAUSABLE}, summary="Resume a paused journey")
@@ -115,6 +162,27 @@ async def stop_journey(name: JourneyName, caller: Marketer, gateway: TheGateway)
     )
     gateway.wake()
     return StoppedDocument(store=parts.store.slug, journey=name, told=told, unpaced=unpaced)
+
+
+@router.post(
+    "/{name}/run-now",
+    responses={404: NO_SUCH_JOURNEY, 409: NOT_NOW, 503: TEMPORAL_IS_AWAY_FOR_RUNS},
+    summary="Begin a run of a tracking journey",
+)
+async def run_journey_now(name: JourneyName, caller: Marketer, gateway: TheGateway) -> RunBegunDocument:
+    """Its conversations are reviewed at once, without waiting for its time; the schedule stays as it is.
+
+    A run that is under way is not joined by another: that is a 409.
+    """
+    async with gateway.database.read() as session:
+        parts = await store_of(session, caller)
+    try:
+        begun = await run_now(gateway.database, gateway.temporal, parts, name, now=gateway.clock())
+    except NotNowError as error:
+        raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
+    except (NoTemporalError, RPCError):
+        raise ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "Temporal does not answer; ask again later") from None
+    return RunBegunDocument(store=parts.store.slug, journey=name, workflow_id=begun.workflow_id)
 
 
 @router.post(

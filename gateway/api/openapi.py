@@ -37,6 +37,7 @@ _TAGS: Final = [
     {"name": "credits", "description": "What may still be spent, and what was charged."},
     {"name": "conversations", "description": "What the store's chat tool tells of its conversations."},
     {"name": "external journeys", "description": "Other automations report whom they write to."},
+    {"name": "outgoing webhooks", "description": "The store's own systems that are told of events."},
     {"name": "webhooks", "description": "Signed webhooks in."},
     {"name": "operations", "description": "Whether the process works, and how much."},
 ]

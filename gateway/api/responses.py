@@ -4,9 +4,16 @@ from typing import Any, Final
 
 NO_SUCH_CUSTOMER: Final[dict[str, Any]] = {"description": "The store has no such customer."}
 NO_SUCH_JOURNEY: Final[dict[str, Any]] = {"description": "The store has no such journey, or no such customer."}
+NO_SUCH_RUN: Final[dict[str, Any]] = {"description": "The store has no such journey, or the journey no such run."}
 NO_SUCH_MESSAGE: Final[dict[str, Any]] = {"description": "The store has no such message."}
 NOT_PAUSABLE: Final[dict[str, Any]] = {"description": "The journey is neither running nor paused."}
 NOT_IN_IT: Final[dict[str, Any]] = {"description": "The customer is not in this journey."}
+NOT_NOW: Final[dict[str, Any]] = {
+    "description": "The journey is of another kind, it is not active, or a run of it is under way; `detail` says which."
+}
+TEMPORAL_IS_AWAY_FOR_RUNS: Final[dict[str, Any]] = {
+    "description": "The database or Temporal does not answer; asking again is safe, since a run under way is told."
+}
 NOT_WAITING: Final[dict[str, Any]] = {
     "description": "The message does not wait for a decision any more, or its text is another one than `revision` says."
 }

@@ -20,7 +20,9 @@ from models.enums import (
     SkipReason,
 )
 from models.tables import Customer, Enrollment, Journey, JourneyPause, Send, SendAttempt, SignalIntent
+from models.tracking import Tracking
 from reports.wording import PURCHASED_ELSEWHERE
+from storage.journeys import publish
 from tests.devserver import dev_server
 from tests.gateway.staff import Staff, gateway
 from tests.worlds import DEFINITION, PHONE
@@ -204,3 +206,28 @@ async def test_resuming_may_pass_over_what_was_missed(staff: Staff, running: str
     assert (await staff.post(f"/journeys/{NAME}/resume", {"missed": "skip"}))["state"] == "active"
     [pause] = await staff.world.rows(JourneyPause)
     assert (pause.skips, pause.ended_at) == (True, staff.world.now)
+
+
+async def test_a_run_is_asked_for(staff: Staff, running: str) -> None:
+    """A marketer begins it, once at a time; a journey of another kind, or one that is not active, has none."""
+    assert running
+    async with staff.world.database.write() as session:
+        definition = Tracking.model_validate({"name": "daily-review", "kind": "tracking"})
+        journey, _ = await publish(session, 1, definition, now=staff.world.now)
+        journey.state = JourneyState.ACTIVE
+    address = "/journeys/daily-review/run-now"
+    assert (await staff.ask("POST", address)).status_code == 503  # this gateway speaks to no Temporal
+    assert (await staff.ask("POST", address, key=staff.support)).status_code == 403
+    assert (await staff.ask("POST", "/journeys/nothing/run-now")).status_code == 404
+    assert "only a tracking journey" in (await staff.ask("POST", f"/journeys/{NAME}/run-now")).text
+    async with dev_server() as environment:
+        address = environment.client.service_client.config.target_host
+        client = await Client.connect(address, plugins=[RekindlePlugin()])
+        app = gateway(staff.world, Relay(staff.world.database, client, staff.world.clock))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway") as http:
+            headers = {"Authorization": f"Bearer {staff.marketer}"}
+            begun = await http.post("/api/journeys/daily-review/run-now", headers=headers)
+            again = await http.post("/api/journeys/daily-review/run-now", headers=headers)
+        described = await client.get_workflow_handle(begun.json()["workflow_id"]).describe()
+    assert (begun.status_code, again.status_code) == (200, 409)
+    assert described.workflow_type == "TrackingWorkflow"
