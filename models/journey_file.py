@@ -12,11 +12,12 @@ from pydantic import ValidationError
 
 from models.conversations import written_out
 from models.enums import JourneyKind
-from models.journey import KINDS, AbandonedCart, FollowUp, WinBack
+from models.journey import KINDS, Definition
 from models.journey_rules import Finding, Path, coupon_findings, path_findings
 from models.journey_wording import describe
 from models.message import FALLBACK_TAGS
 from models.suggestions import closest
+from models.tracking import NO_COUPON, NO_STAGES
 from models.yaml_source import Listing, Mapping, Mark, Node, Scalar, plain, read_source
 
 MAX_BYTES: Final = 256 * 1024
@@ -29,10 +30,18 @@ _LONGEST_SHOWN: Final = 60
 
 _KINDS_BY_WORD: Final = {kind.value: kind for kind in KINDS}
 _KEYS_OF_KIND: Final = {
+    JourneyKind.TRACKING: frozenset(
+        {
+            *("run_at", "window_hours", "sensitivity", "wait_days", "max_conversations", "restart_days"),
+            *("max_attempts", "act", "auto_send", "instructions"),
+        }
+    ),
     JourneyKind.WIN_BACK: frozenset({"audience"}),
     JourneyKind.FOLLOW_UP: frozenset({"conversations", "repeat", "message"}),
     JourneyKind.ABANDONED_CART: frozenset({"cart"}),
 }
+_DERIVED: Final = {"stages": NO_STAGES, "coupon": NO_COUPON}
+"""Keys of every other kind that a tracking file must not have, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,7 +77,7 @@ class JourneyFileError(Exception):
         self.problems = problems
 
 
-def read_journey_bytes(data: bytes) -> WinBack | FollowUp | AbandonedCart:
+def read_journey_bytes(data: bytes) -> Definition:
     """`read_journey` of a file's bytes, which must be UTF-8, with or without a byte order mark.
 
     Raises:
@@ -85,7 +94,7 @@ def read_journey_bytes(data: bytes) -> WinBack | FollowUp | AbandonedCart:
     return read_journey(text)
 
 
-def read_journey(text: str) -> WinBack | FollowUp | AbandonedCart:
+def read_journey(text: str) -> Definition:
     """The journey that the YAML text describes.
 
     Raises:
@@ -105,9 +114,11 @@ def read_journey(text: str) -> WinBack | FollowUp | AbandonedCart:
     if kind is None:
         if ("kind",) not in spoiled:
             problems.append(_problem(_place(root, ("kind",)), ("kind",), _wrong_kind(root, data)))
-        if data.get("kind") == JourneyKind.TRACKING:  # its keys mean nothing here
-            raise JourneyFileError(_in_order(problems))
         kind = _likely_kind(data)
+    if kind is JourneyKind.TRACKING:
+        for key in _DERIVED.keys() & data.keys():  # the definition has them; its author does not write them
+            del data[key]
+            problems.append(_problem(root.key_marks[key], (key,), _DERIVED[key]))
     try:
         definition = KINDS[kind].model_validate(data | {"kind": kind})
     except ValidationError as error:
@@ -123,8 +134,6 @@ def _wrong_kind(root: Mapping, data: dict[str, Any]) -> str:
     given = data["kind"]
     words = [kind.value for kind in KINDS]
     choice = f"{', '.join(words[:-1])} or {words[-1]}"
-    if given == JourneyKind.TRACKING:
-        return f"journeys of kind {given} are not available in this version yet; it runs {choice}"
     shown = repr(given)[:_LONGEST_SHOWN] if isinstance(given, str) else "this"
     near = closest(given, words) if isinstance(given, str) else ""
     return f"{shown} is no kind of journey; write {choice}" + (near if "did you mean" in near else "")

@@ -17,10 +17,13 @@ from models.journey_rules import Path
 from models.message import AiInstruction, FallbackText, Message, TemplateRef
 from models.sending import SendingRules
 from models.suggestions import closest
+from models.tracking import TrackedConversations
 
 _TEMPLATE_KEYS = frozenset({*TemplateRef.model_fields, "template"})
 
-_TOP_KEYS: Final[dict[JourneyKind, Collection[str]]] = {kind: form.model_fields.keys() for kind, form in KINDS.items()}
+_TOP_KEYS: Final[dict[JourneyKind, frozenset[str]]] = {
+    kind: frozenset(form.model_fields) for kind, form in KINDS.items()
+}
 """The keys of a file of each kind."""
 
 _KEYS: Final[dict[tuple[str, ...], Collection[str]]] = {
@@ -35,6 +38,7 @@ _KEYS: Final[dict[tuple[str, ...], Collection[str]]] = {
     ("stages", "message", "ai"): AiInstruction.model_fields.keys(),
     ("stages", "message", "template"): _TEMPLATE_KEYS,
     ("stages", "message", "fallback"): _TEMPLATE_KEYS | FallbackText.model_fields.keys(),
+    ("template",): _TEMPLATE_KEYS,
     ("sending",): SendingRules.model_fields.keys(),
 }
 """The keys that each mapping inside a file may hold, by its path without list positions."""
@@ -43,6 +47,7 @@ _ENTRY: Final[dict[JourneyKind, str]] = {
     JourneyKind.WIN_BACK: "audience says who enters",
     JourneyKind.FOLLOW_UP: "conversations says whose silence counts",
     JourneyKind.ABANDONED_CART: "cart says which checkouts count",
+    JourneyKind.TRACKING: "window_hours says which conversations are reviewed",
 }
 """What a kind has in the place of another kind's key."""
 
@@ -96,13 +101,20 @@ def _unknown_key(path: Path, kind: JourneyKind) -> str:
     key = str(path[-1])
     parent = tuple(segment for segment in path[:-1] if isinstance(segment, str))
     if not parent:
+        if key in SendingRules.model_fields:
+            return f"{key} stands under sending"
         others = [other.value for other, keys in _TOP_KEYS.items() if key in keys]
         if others:
             return f"a journey of kind {kind} has no {key} ({', '.join(others)} has); here {_ENTRY[kind]}"
-        return f"unknown key{closest(key, _TOP_KEYS[kind])}"
+        unwritten = {"stages", "coupon"} if kind is JourneyKind.TRACKING else set()
+        return f"unknown key{closest(key, _TOP_KEYS[kind] - unwritten)}"
     if parent[0] == "message":
         parent = ("stages", *parent)
     known = _KEYS.get(parent, ())
+    if kind is JourneyKind.TRACKING and parent == ("conversations",):
+        if key in known:
+            return f"only a follow_up has {key}; a review looks at every conversation of its window"
+        known = TrackedConversations.model_fields.keys()
     if key not in known:
         return f"unknown key{closest(key, known)}"
     if parent == ("coupon",):

@@ -22,6 +22,20 @@ class Weekday(StrEnum):
     SUN = "sun"
 
 
+def in_order(days: tuple[Weekday, ...], *, empty: str) -> tuple[Weekday, ...]:
+    """The days from Monday on.
+
+    Raises:
+        ValueError: there is none (with the text `empty`), or one is named twice.
+    """
+    if not days:
+        raise ValueError(empty)
+    twice = sorted({day.value for day in days if days.count(day) > 1})
+    if twice:
+        raise ValueError(f"{', '.join(twice)} is named more than once")
+    return tuple(day for day in Weekday if day in days)
+
+
 APPROVAL_EXPIRES: Final = Span(amount=3, unit=Unit.DAYS)
 """How long a message waits for a person unless the journey says otherwise."""
 
@@ -58,12 +72,7 @@ class SendingRules(Strict):
     @field_validator("weekdays")
     @classmethod
     def _check_weekdays(cls, value: tuple[Weekday, ...], info: ValidationInfo) -> tuple[Weekday, ...]:
-        if not value:
-            raise ValueError("the list is empty, so nothing could ever be sent; name at least one day")
-        twice = sorted({day.value for day in value if value.count(day) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} is named more than once")
-        ordered = tuple(day for day in Weekday if day in value)
+        ordered = in_order(value, empty="the list is empty, so nothing could ever be sent; name at least one day")
         if info.data.get("hours") == BUSINESS_WORD and not _business_days(ordered):
             raise ValueError("hours: business are Monday to Friday, and none of these days is among them")
         return ordered

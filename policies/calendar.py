@@ -168,9 +168,18 @@ def start_of_local_day(day: date, zone: ZoneInfo) -> datetime:
     Where clocks jump over midnight the day starts after the jump; a day that a zone skipped altogether starts, and
     ends, with its successor.
     """
-    midnight = datetime.combine(day, time())
-    moment = _at_local(midnight, zone)
-    if moment.astimezone(zone).replace(tzinfo=None) == midnight:
+    return first_moment(day, time(), zone)
+
+
+def first_moment(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """The first moment at which the wall in `zone` shows this time of this day, or has jumped over it.
+
+    Of a time that comes twice it is the first; one that does not come gives the first moment after the gap, which is
+    on a later day where the rest of this one was skipped.
+    """
+    local = datetime.combine(day, clock)
+    moment = _at_local(local, zone)
+    if moment.astimezone(zone).replace(tzinfo=None) == local:
         return moment
     before = _offset(moment - 2 * _DAY, zone)
     return _transition(moment - 2 * _DAY, moment, zone, before)

@@ -56,13 +56,6 @@ def test_templates_are_listed_once_with_fallbacks() -> None:
     assert definition.message_count == 2
 
 
-def test_a_kind_of_a_later_version_is_the_only_problem() -> None:
-    """The keys of another kind mean nothing here, so nothing is said of them."""
-    problem = only("name: X\nkind: tracking\ninstructions: Look for late parcels\n")
-    assert (problem.line, problem.column, problem.field) == (2, 7, "kind")
-    assert "not available in this version" in problem.text
-
-
 @pytest.mark.parametrize(
     ("keys", "likely"),
     [

@@ -1,0 +1,109 @@
+"""What a tracking journey's schedule is made from: its state, its newest version, the store's zone, its last run.
+
+Whoever changes one of these wakes the store's upkeep in the same transaction, which then puts the schedule right; the
+database has the truth, and a schedule that lags behind starts runs that find the journey not active and do nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import JourneyKind, JourneyState
+from models.tables import Journey, JourneyPause, Store, TrackingRun
+from models.tracking import Tracking
+from storage.journeys import latest_version, parse_definition
+from storage.stores import required_id
+from storage.wakes import wake_upkeep
+
+WITH_SCHEDULE = (JourneyState.ACTIVE, JourneyState.PAUSED)
+"""States in which a tracking journey has a schedule; one that waits for its template gets it when it goes live."""
+
+
+def tracking_schedule_id(store_id: int, journey_id: int) -> str:
+    """The one schedule of a tracking journey."""
+    return f"tracking-{store_id}-{journey_id}"
+
+
+def scheduled_run_id(store_id: int, journey_id: int) -> str:
+    """How the workflow ids of its scheduled runs begin; Temporal adds the moment at which each is due."""
+    return f"{tracking_schedule_id(store_id, journey_id)}-at"
+
+
+def asked_run_id(store_id: int, journey_id: int, now: datetime) -> str:
+    """The workflow id of a run that somebody asked for at a moment; asking twice within a second is asking once."""
+    return f"{tracking_schedule_id(store_id, journey_id)}-now-{now:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A tracking journey as its schedule sees it.
+
+    Attributes:
+        active_since: when it last began to run without a pause; None if never.
+        ran_at: when its last run began, whoever began it.
+    """
+
+    store_id: int
+    store: str
+    time_zone: str
+    journey_id: int
+    journey: str
+    state: JourneyState
+    version: int
+    definition: Tracking
+    active_since: datetime | None
+    ran_at: datetime | None
+
+
+async def planned(session: AsyncSession, store: Store, journey: Journey) -> Planned | None:
+    """The journey as its schedule sees it; None if it is no tracking journey, or has no version."""
+    journey_id = required_id(journey.id)
+    version = await latest_version(session, journey_id)
+    definition = parse_definition(version.definition) if version is not None else None
+    if version is None or not isinstance(definition, Tracking):
+        return None
+    paused = select(func.max(JourneyPause.ended_at)).where(JourneyPause.journey_id == journey_id)
+    ran = select(func.max(TrackingRun.started_at)).where(TrackingRun.journey_id == journey_id)
+    began = [journey.resumed_at, (await session.exec(paused)).one()]
+    return Planned(
+        store_id=journey.store_id,
+        store=store.slug,
+        time_zone=store.time_zone,
+        journey_id=journey_id,
+        journey=journey.name,
+        state=journey.state,
+        version=version.number,
+        definition=definition,
+        active_since=max((one for one in began if one is not None), default=None),
+        ran_at=(await session.exec(ran)).one(),
+    )
+
+
+async def planned_journeys(session: AsyncSession, store_id: int) -> list[Planned]:
+    """Every tracking journey of the store, also those that have ended and should have no schedule any more."""
+    journeys = await session.exec(
+        select(Journey)
+        .where(Journey.store_id == store_id, Journey.kind == JourneyKind.TRACKING)
+        .order_by(col(Journey.id))
+    )
+    rows = journeys.all()
+    if not rows:
+        return []
+    store = await session.get_one(Store, store_id)
+    found = [await planned(session, store, journey) for journey in rows]
+    return [one for one in found if one is not None]
+
+
+def reschedule(session: AsyncSession, journey: Journey, *, now: datetime) -> bool:
+    """Let upkeep put a tracking journey's schedule right, since its state or version changes with this transaction.
+
+    Returns:
+        Whether it is one, so that somebody has to be told.
+    """
+    if journey.kind is not JourneyKind.TRACKING:
+        return False
+    wake_upkeep(session, journey.store_id, now=now)
+    return True
