@@ -22,10 +22,13 @@ from storage.schema import ensure_current
 from storage.secrets import Cipher, SecretKeyError, new_key
 
 if TYPE_CHECKING:
+    import httpx2
     from temporalio.client import Client
 
     from activities.services import Services
+    from providers.llm.client import LlmClient
     from providers.mail import MailServer
+    from providers.outgoing import OutgoingClient
     from providers.shopify.client import ShopifyClient
     from providers.whatsapp.client import WhatsAppClient
 
@@ -190,6 +193,22 @@ def mail_server(settings: Settings) -> "MailServer | None":
         raise SettingsError(f"{PREFIX}SMTP_URL: {error}") from None
 
 
+def llm_client(settings: Settings, http: "httpx2.AsyncClient") -> "LlmClient | None":
+    """The configured model; None without one."""
+    if settings.llm_api_key is None or settings.llm_model is None:
+        return None
+    from providers.llm.client import LlmClient  # noqa: PLC0415 - see the module's docstring
+
+    return LlmClient(http, base_url=settings.llm_base_url, api_key=settings.llm_api_key, model=settings.llm_model)
+
+
+def outgoing_client(settings: Settings) -> "OutgoingClient":
+    """What reaches addresses that stores have entered."""
+    from providers.outgoing import OutgoingClient  # noqa: PLC0415 - see the module's docstring
+
+    return OutgoingClient(private=settings.outgoing_private == "allow")
+
+
 @contextlib.asynccontextmanager
 async def services_from(
     settings: Settings, database: Database, cipher: Cipher, client: "Client"
@@ -197,24 +216,25 @@ async def services_from(
     """The outside world as the settings describe it."""
     import httpx2  # noqa: PLC0415 - see the module's docstring
 
-    from activities.services import Services  # noqa: PLC0415 - as above
+    from activities.services import Services, started_at  # noqa: PLC0415 - as above
+    from providers.crm import CrmClient  # noqa: PLC0415 - as above
 
-    async with providers_from(settings) as providers, httpx2.AsyncClient() as llm_http:
-        llm = None
-        if settings.llm_api_key is not None and settings.llm_model is not None:
-            from providers.llm.client import LlmClient  # noqa: PLC0415 - as above
-
-            llm = LlmClient(
-                llm_http, base_url=settings.llm_base_url, api_key=settings.llm_api_key, model=settings.llm_model
-            )
+    outgoing = outgoing_client(settings)
+    # As many connections as requests may be under way: one more would fail, waiting for a place in the pool.
+    limits = httpx2.Limits(max_connections=None)
+    async with providers_from(settings) as providers, httpx2.AsyncClient(limits=limits) as llm_http:
         yield Services(
             database=database,
             cipher=cipher,
             whatsapp=providers.whatsapp,
             shopify=providers.shopify,
             temporal=client,
-            llm=llm,
+            llm=llm_client(settings, llm_http),
+            llm_parallel=settings.llm_parallel,
             mail=mail_server(settings),
+            outgoing=outgoing,
+            crm=CrmClient(outgoing, started_at),
+            webhook_patience=timedelta(hours=settings.webhook_patience_hours),
             unknown_wait=timedelta(seconds=settings.unknown_wait),
             raw_retention=timedelta(days=settings.raw_retention_days),
         )

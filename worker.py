@@ -41,6 +41,8 @@ _AT_ONE_SHOP = 30
 """How many requests a process has with one shop; at its rate each may take over a second. Every one that hangs is a
 socket, and many shops that hang at once (they have one provider) must leave sockets for the database."""
 _LLM_PER_SECOND = 20.0
+_WEBHOOKS_AT_ONCE = 50
+"""How many of stores' own systems a process waits for; each may take ten seconds, and is a socket."""
 _LET_THE_RUNTIME_END_S = 0.02
 
 log = structlog.get_logger(__name__)
@@ -126,7 +128,9 @@ class Fleet:
         await self._stack.enter_async_context(main)
         if self._share is Share.WORKFLOWS:
             return self
-        await self._serve(queues.LLM, self._activities.llm, _LLM_PER_SECOND)
+        at_once = self._services.llm_parallel
+        await self._serve(queues.LLM, self._activities.llm, max(_LLM_PER_SECOND, at_once), at_once=at_once)
+        await self._serve(queues.WEBHOOKS, self._activities.webhooks, math.inf, at_once=_WEBHOOKS_AT_ONCE)
         await self.serve_new_stores()
         return self
 

@@ -8,8 +8,8 @@ from typing import Final, Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.drafts import items_of, values_for
-from models.enums import MessageAuthor
-from models.journey import AiInstruction
+from models.enums import JourneyKind, MessageAuthor
+from models.journey import AiInstruction, TemplateRef, Tracking
 from models.message import LONGEST_TEXT
 from models.money import Money
 from models.placeholders import AI_TEXT
@@ -17,7 +17,8 @@ from models.tables import Checkout
 from policies.deal_context import bounded, context_values
 from policies.message_text import TextProblem, check_text, clean_parameter, codes_in, links_in
 from policies.schedule import zone_at
-from providers.llm.prompts import MOST_DEAL_CHARACTERS, MOST_TURNS, LeftCart, Turn, WritingBrief
+from providers.llm.prompts import MOST_DEAL_CHARACTERS, LeftCart, WritingBrief
+from providers.llm.turns import MOST_TURNS, Turn
 from storage.enrollments import EnrollmentFacts
 from storage.model_calls import conversation_tail
 from storage.sends import earlier_texts
@@ -26,12 +27,13 @@ from storage.subjects import Subject
 _MOST_CHARACTERS = 500
 """Longest generated text: it must fit into a template's variable with the template's own words around it."""
 
-_SENDERS: Final[dict[MessageAuthor, Literal["customer", "agent", "bot", "automatic"]]] = {
+SENDERS: Final[dict[MessageAuthor, Literal["customer", "agent", "bot", "automatic"]]] = {
     MessageAuthor.CUSTOMER: "customer",
     MessageAuthor.AGENT: "agent",
     MessageAuthor.BOT: "bot",
     MessageAuthor.JOURNEY: "automatic",
 }
+"""Whom the model takes each message to be from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ async def writing_brief(
     """
     message = facts.definition.stages[stage].message
     instruction, template = message.ai or AiInstruction(), message.template
+    if isinstance(facts.definition, Tracking):
+        instruction = instruction.model_copy(update={"extra": facts.definition.instructions})
     customer, conversation, checkout = facts.customer, subject.conversation, subject.checkout
     customer_id = facts.enrollment.customer_id
     zone = zone_at(facts.definition, facts.where, facts.enrollment.entered_at)
@@ -77,11 +81,12 @@ async def writing_brief(
     deal = bounded(conversation.context, MOST_DEAL_CHARACTERS) if conversation is not None else {}
     cart = left_cart(checkout) if checkout is not None else None
     brief = WritingBrief(
-        kind=facts.journey.kind,
+        # Of a review's text no model is asked: what staff write instead is held to what a follow-up's is.
+        kind=facts.journey.kind if subject.analysis is None else JourneyKind.FOLLOW_UP,
         mode=instruction.mode,
         goal=instruction.goal,
         extra=instruction.extra,
-        language=template.language if template is not None else None,
+        language=_language(template, subject),
         customer_language=customer.language or next(iter(facts.store.languages), None),
         store_name=facts.store.slug,
         max_chars=_MOST_CHARACTERS if message.ai is not None else LONGEST_TEXT,
@@ -95,7 +100,7 @@ async def writing_brief(
         silence=_silence(subject, now),
         deal=deal,
         earlier_messages=list(reversed(await earlier_texts(session, customer_id))),
-        conversation=[Turn(_SENDERS[line.author], line.text, now - line.at) for line in tail if line.text],
+        conversation=[Turn(SENDERS[line.author], line.text, now - line.at) for line in tail if line.text],
     )
     trusted = _lines(
         [
@@ -108,6 +113,13 @@ async def writing_brief(
         ]
     )
     return brief, TextRules(trusted, as_variable=template is not None and template.uses(AI_TEXT))
+
+
+def _language(template: TemplateRef | None, subject: Subject) -> str | None:
+    """The template's around the text; what answers a conversation speaks the customer's language."""
+    if subject.analysis is not None:
+        return subject.analysis.language
+    return template.language if template is not None else None
 
 
 def left_cart(checkout: Checkout) -> LeftCart:

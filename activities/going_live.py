@@ -9,6 +9,7 @@ from datetime import datetime
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities import queues
+from activities.schedules import ensure_schedules
 from activities.services import Services
 from models.orchestration import AudienceInput, LaunchRequest
 from storage.going_live import go_live, pending_journeys, unserved
@@ -30,6 +31,7 @@ async def let_go_live(services: Services, store_id: int, *, now: datetime) -> li
                 live.append(required_id(journey.id))
     if live:
         await ensure_audiences(services, store_id)
+        await ensure_schedules(services, store_id, now=now)
     return live
 
 

@@ -1,13 +1,13 @@
 """The database's side of a journey's life: its plan when it starts, its pauses, and its end."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import activity
 
 from activities.outcomes import finished_send, finished_stage
 from activities.services import Services, started_at
 from models.enums import EnrollmentState, ExitReason, SendState
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, Stage, Tracking
 from models.orchestration import (
     Awaited,
     Conclude,
@@ -53,7 +53,7 @@ class JourneyActivities:
         async with self._services.database.write() as session:
             facts = await locked_facts(session, ask.enrollment_id)
             enrollment, definition = facts.enrollment, facts.definition
-            due_at = due_after(definition, enrollment.stage, enrollment.entered_at, facts.where)
+            due_at = _due_at(facts)
             if enrollment.state is EnrollmentState.STARTING:
                 set_waiting(enrollment, stage=0, due_at=due_at, stages=len(definition.stages))
             event = await first_exit_event(session, enrollment)
@@ -64,11 +64,11 @@ class JourneyActivities:
             elif enrollment.state is EnrollmentState.CLOSED:
                 notice = ExitNotice(reason=enrollment.exit_reason or ExitReason.FAILED, at=ask.now)
             return Plan(
-                stages=tuple(StagePlan(ai=stage.message.ai is not None) for stage in definition.stages),
+                stages=tuple(StagePlan(ai=_asks_the_model(definition, stage)) for stage in definition.stages),
                 due_at=due_at,
                 shop_queue=parts.shop_queue,
                 whatsapp_queue=parts.whatsapp_queue,
-                approval=definition.sending.approval == "required",
+                approval=definition.needs_approval,
                 hold_for=_length(definition, facts, ask),
                 on_expire=definition.sending.on_expire,
                 unknown_wait=self._services.unknown_wait,
@@ -114,6 +114,22 @@ class JourneyActivities:
             )
             await park_open_sends(session, ask.enrollment_id, now=started_at())
             return Concluded(reason=reason)
+
+
+def _due_at(facts: EnrollmentFacts) -> datetime:
+    """When the stage that comes next is due.
+
+    A review's follow-up waits from the customer's last message, which entering reckoned with.
+    """
+    enrollment, definition = facts.enrollment, facts.definition
+    if isinstance(definition, Tracking) and enrollment.stage == 0 and enrollment.due_at is not None:
+        return enrollment.due_at
+    return due_after(definition, enrollment.stage, enrollment.entered_at, facts.where)
+
+
+def _asks_the_model(definition: JourneyDefinition, stage: Stage) -> bool:
+    """Whether the stage's text is yet to be written; a review's was, with its verdict."""
+    return stage.message.ai is not None and not isinstance(definition, Tracking)
 
 
 def _length(definition: JourneyDefinition, facts: EnrollmentFacts, ask: LoadPlan) -> timedelta:

@@ -80,6 +80,16 @@ def _told(due: DueMail, store: str, journey: str) -> tuple[str, list[str]]:
             return "there are no credits left", [
                 "Nothing is written or sent until some are added (`starter.py credits`); then it goes on by itself."
             ]
+        case StoreEventKind.WEBHOOK_DISABLED:
+            return "a webhook endpoint is disabled", [
+                "It took nothing for a day, or says that it is gone, so it is told of nothing more. Mend it, then run",
+                "`starter.py webhooks enable ID`; `starter.py webhooks deliveries --failed` lists what it has missed.",
+            ]
+        case StoreEventKind.RUN_STOPPED:
+            return "a review of conversations was stopped", [
+                "It sends nothing more; `starter.py runs` says how far it came and why it ended.",
+                "Mend the cause: the next run looks at everything that this one has not come to.",
+            ]
         case _:
             assert_never(due.kind)
 

@@ -11,9 +11,11 @@ from activities.drafts import template_draft, values_for
 from activities.errors import is_closed_door, to_application_error
 from activities.journey_state import obey_journey, probes_for_payment
 from activities.outcomes import finished_send, hold_stage, shop_key, skip_stage
+from activities.precheck import refused_anyway
 from activities.purchases import purchases_of
 from activities.services import Services, started_at
 from activities.subjects import asked_of_subject
+from activities.suggestions import suggested_draft
 from models.enums import ExitReason, HoldReason, JourneyState, SkipReason
 from models.journey_rules import uses
 from models.orchestration import Conclude, Concluded, ExitNotice, StageRef, StageResult, StageStep
@@ -79,6 +81,9 @@ class PrepareActivities:
                     return asked
             probes = await probes_for_payment(session, facts, now=now)
             drafted = self._draft(session, scene, subject, ask, coupon, now=now, probes=probes)
+            if drafted.step is StageStep.COMPOSE:
+                refused = await refused_anyway(session, self._services, scene, ask, now=now, probes=probes)
+                return refused or drafted
             if facts.store.substitutes and drafted.step is StageStep.READY:
                 # Whoever approves the text reads the template that will go.
                 await stand_in(session, facts, await ensure_send(session, facts, ask.stage, ask.occurrence))
@@ -115,11 +120,14 @@ class PrepareActivities:
         if message.template is None and not service_window_open(facts.customer.last_inbound_at, now):
             # No text could leave: nobody is asked to write one.
             return skip_stage(session, facts, send, SkipReason.WINDOW_CLOSED, now=now)
-        if message.ai is not None:
+        if message.ai is not None and subject.analysis is None:
             return StageResult(step=StageStep.COMPOSE, closes_at=closes_at)
         try:
-            values = values_for(facts, subject, coupon)
-            save_draft(send, stage_draft(facts, ask.stage, values, coupon), now=now)
+            if subject.analysis is not None:
+                draft = suggested_draft(facts, subject, subject.analysis, ask.stage)
+            else:
+                draft = stage_draft(facts, ask.stage, values_for(facts, subject, coupon), coupon)
+            save_draft(send, draft, now=now)
         except VariableMissing:
             return skip_stage(session, facts, send, SkipReason.VARIABLE_MISSING, now=now)
         rewritten = ask.revision not in (None, send.revision)

@@ -12,6 +12,9 @@ MAIN = "rekindle"
 LLM = "rekindle-llm"
 """The language model's, whose server-side rate is the model's."""
 
+WEBHOOKS = "rekindle-webhooks"
+"""What stores' own systems are told: they may be slow, and must keep nothing else waiting."""
+
 
 def in_turns(store_id: int) -> Priority:
     """What a workflow is started with, and hands on to its activities; the server needs `matching.enableFairness`."""

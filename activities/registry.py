@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from activities.analysis import AnalysisActivities
 from activities.audience import AudienceActivities
 from activities.compose import ComposeActivities
+from activities.follow_up import FollowUpActivities
 from activities.health import HealthActivities
 from activities.journey import JourneyActivities
 from activities.prepare import PrepareActivities
 from activities.reopen import ReopenActivities
+from activities.reviewing import ReviewingActivities
 from activities.send import SendActivities
 from activities.services import Services
 from activities.upkeep import UpkeepActivities
 from activities.watch import WatchActivities
+from activities.webhooks import WebhookActivities
 
 Activity = Callable[..., Any]
 
@@ -27,12 +31,14 @@ class ActivitySet:
         shop: those that ask one shop, on `shopify-<domain>`.
         whatsapp: those that send from one number, on `whatsapp-<phone_number_id>`.
         llm: those that ask the model, on `queues.LLM`.
+        webhooks: those that tell stores' own systems, on `queues.WEBHOOKS`.
     """
 
     main: list[Activity]
     shop: list[Activity]
     whatsapp: list[Activity]
     llm: list[Activity]
+    webhooks: list[Activity]
 
 
 def activity_set(services: Services) -> ActivitySet:
@@ -41,6 +47,7 @@ def activity_set(services: Services) -> ActivitySet:
     prepare, send = PrepareActivities(services), SendActivities(services)
     compose, health = ComposeActivities(services), HealthActivities(services)
     watch, upkeep = WatchActivities(services), UpkeepActivities(services)
+    reviewing, analysis = ReviewingActivities(services), AnalysisActivities(services)
     return ActivitySet(
         main=[
             journey.load_plan,
@@ -57,14 +64,21 @@ def activity_set(services: Services) -> ActivitySet:
             audience.start_entrants,
             health.check_store,
             watch.look,
+            reviewing.begin_run,
+            reviewing.consider_page,
+            reviewing.finish_run,
+            analysis.next_reviews,
+            analysis.give_up,
         ],
         shop=[
             audience.select_page,
             audience.enter_paced,
             prepare.prepare_stage,
             prepare.check_and_conclude,
+            FollowUpActivities(services).follow_up,
             upkeep.keep_up,
         ],
         whatsapp=[send.send_message, send.settle_unknown],
-        llm=[compose.compose_stage],
+        llm=[compose.compose_stage, analysis.analyse_conversation],
+        webhooks=[WebhookActivities(services).deliver_webhook],
     )

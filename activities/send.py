@@ -41,7 +41,7 @@ from storage.sends import (
     write_chat,
 )
 from storage.stages import AttemptFacts, locked_attempt
-from storage.statuses import apply_kept_statuses
+from storage.status_matching import apply_kept_statuses
 from storage.stop_loss import check_loss
 
 _MOST_QUICK_TRIES = 6

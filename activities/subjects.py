@@ -1,4 +1,4 @@
-"""What a follow-up or a cart journey asks of its own subject before a stage goes: the silence, the count, the cart.
+"""What a journey asks of its own subject before a stage goes: the silence, the count, the cart, the last word.
 
 Asked when a stage is prepared and again in the transaction that would claim it, after the exit events, which know most
 of it already. A win-back has no subject and nothing to ask.
@@ -10,9 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.outcomes import restart_stage
 from models.enums import ExitReason
-from models.journey import AbandonedCart, FollowUp
+from models.journey import AbandonedCart, FollowUp, Tracking
 from models.orchestration import ExitNotice, StageRef, StageResult, StageStep
-from models.tables import Checkout, Conversation
+from models.tables import Checkout, Conversation, ConversationAnalysis
 from policies.follow_ups import restarted_due
 from storage.enrollments import EnrollmentFacts
 from storage.subjects import Subject, own_word_since, sent_in_a_row
@@ -27,6 +27,8 @@ async def asked_of_subject(
             return await _follow_up(session, facts, definition, subject.conversation, ask, now=now)
         case AbandonedCart() if subject.checkout is not None:
             return _cart(subject.checkout, now=now)
+        case Tracking() if subject.conversation is not None and subject.analysis is not None:
+            return _tracking(subject.conversation, subject.analysis, now=now)
         case _:
             return None
 
@@ -59,6 +61,16 @@ def _cart(checkout: Checkout, *, now: datetime) -> StageResult | None:
         # Deleted, or paid for by an order that came without the checkout's token.
         return _exit(ExitReason.NO_LONGER_ELIGIBLE, now)
     return None
+
+
+def _tracking(conversation: Conversation, analysis: ConversationAnalysis, *, now: datetime) -> StageResult | None:
+    """What was suggested answers the message that was the last one then; after another it answers nothing."""
+    if conversation.last_spoken_key == analysis.last_key:
+        return None
+    spoke_at = conversation.last_spoken_at
+    if conversation.silent_since is None and spoke_at is not None and spoke_at >= analysis.wrote_at:
+        return _exit(ExitReason.CUSTOMER_REPLIED, spoke_at)
+    return _exit(ExitReason.NO_LONGER_ELIGIBLE, now)
 
 
 def _exit(reason: ExitReason, at: datetime) -> StageResult:

@@ -15,6 +15,7 @@ from activities.errors import is_closed_door, to_application_error
 from activities.going_live import ensure_audiences
 from activities.heartbeats import with_signs_of_life
 from activities.mails import send_mails
+from activities.schedules import ensure_schedules
 from activities.services import Services, started_at
 from activities.shop_orders import order_piece
 from activities.watch import ensure_watches
@@ -64,6 +65,7 @@ class UpkeepActivities:
             await self._put_charges_right(parts.id, now=now)
         consents, more = await self._tell_consents(parts, now=now)
         await ensure_audiences(self._services, parts.id)
+        await ensure_schedules(self._services, parts.id, now=now)
         async with self._services.database.write() as session:
             await check_store_losses(session, parts.id, now=now)
         more_mails = await send_mails(self._services, parts, now=now)

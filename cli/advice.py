@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from models.journey import AbandonedCart, FollowUp, JourneyDefinition, Span, Unit
+from cli.tracking_words import tracking_advice
+from models.journey import AbandonedCart, FollowUp, JourneyDefinition, Span, Tracking, Unit
 
 _PUSHY: Final = timedelta(minutes=30)
 """A follow-up sooner than this reads as impatience (Platica's help names 30 minutes to 2 hours for hot sales)."""
@@ -17,6 +18,8 @@ def advice(definition: JourneyDefinition) -> list[str]:
             return list(_follow_up(definition))
         case AbandonedCart():
             return list(_cart(definition))
+        case Tracking():
+            return list(tracking_advice(definition))
         case _:
             return []
 

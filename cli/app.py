@@ -26,6 +26,8 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "launch": ("cli.launch", "Select a journey's audience, show it, ask, and start it."),
     "publish": ("cli.publish", "Give a journey a new version for new entrants, showing who will see what."),
     "journeys": ("cli.journeys", "List the journeys with who is in them and how it ended."),
+    "runs": ("cli.runs", "What the runs of a tracking journey came to, conversation by conversation if asked."),
+    "run-now": ("cli.run_now", "Review a tracking journey's conversations at once."),
     "stop": ("cli.stop", "End a journey for everybody in it, or for one customer."),
     "pause": ("cli.pause", "Send nothing of a journey until it is resumed."),
     "resume": ("cli.pause", "Let a paused journey send again."),
@@ -39,6 +41,8 @@ _COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "sends": ("cli.sends", "List messages by what became of them; settle one of which nobody knows."),
     "customers": ("cli.customers", "Import customers, opt one out, erase one, or export what is stored of one."),
     "keys": ("cli.keys", "Create, list or revoke keys of the staff API."),
+    "evaluate": ("cli.evaluation.command", "Measure how well the model judges conversations that people have judged."),
+    "webhooks": ("cli.webhooks", "Tell a store's own systems of events; see every delivery."),
     "history": ("cli.history", "Save a workflow's Temporal history as JSON."),
     "doctor": ("cli.doctor", "Check settings, database, Temporal, connections and journeys."),
 }

@@ -90,16 +90,22 @@ def price(
     *,
     message: Annotated[int | None, typer.Option("--message", min=0, max=_MOST, help=_PRICE)] = None,
     generation: Annotated[int | None, typer.Option("--generation", min=0, max=_MOST, help=_PRICE)] = None,
+    analysis: Annotated[int | None, typer.Option("--analysis", min=0, max=_MOST, help=_PRICE)] = None,
     as_json: JsonFlag = False,
     store: StoreName = None,
     debug: DebugFlag = False,
 ) -> int:
-    """Set what a message, and a call of the language model, cost from now on; each is 1 until then."""
+    """Set what things cost from now on: a message, a text of the model's, a conversation that it looks at.
+
+    Each is 1 until then. Texts and conversations cost so much for each call of the model that they take.
+    """
 
     async def change(session: AsyncSession, parts: StoreParts, run: Run) -> Store:
-        if message is None and generation is None:
-            raise Failure("name a price: --message N, --generation N, or both", code=USAGE)
-        return await set_prices(session, parts.id, message=message, generation=generation, now=run.clock())
+        if message is None and generation is None and analysis is None:
+            raise Failure("name a price: --message N, --generation N, --analysis N, or several", code=USAGE)
+        return await set_prices(
+            session, parts.id, message=message, generation=generation, analysis=analysis, now=run.clock()
+        )
 
     return execute(lambda run: _change(run, change, releases=True), as_json=as_json, store=store, debug=debug)
 
@@ -161,7 +167,7 @@ async def _show(run: Run, *, limit: int, before: int | None) -> int:
 def _tell(run: Run, document: CreditsDocument) -> None:
     if document.lines:
         run.output.table(
-            ["line#", "at", "what", "credits#", "state", "message#", "note"],
+            ["line#", "at", "what", "credits#", "state", "message#", "analysis#", "note"],
             [
                 [
                     str(one.id),
@@ -170,6 +176,7 @@ def _tell(run: Run, document: CreditsDocument) -> None:
                     f"{one.amount:+d}",
                     one.state.value,
                     str(one.message or ""),
+                    str(one.analysis or ""),
                     one.note or "",
                 ]
                 for one in document.lines
@@ -177,7 +184,10 @@ def _tell(run: Run, document: CreditsDocument) -> None:
         )
     if document.next is not None:
         run.output.note(f"older lines: `credits list --before {document.next}`")
-    prices = f"a message costs {document.message_price}, a call of the model {document.generation_price}"
+    prices = (
+        f"a message costs {document.message_price}, a call of the model for a text {document.generation_price}, "
+        f"for a conversation's review {document.analysis_price}"
+    )
     if document.available is None:
         run.output.line(f"{document.store} has no ledger: nothing is counted ({prices} once one is open)")
         return

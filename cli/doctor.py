@@ -17,9 +17,10 @@ from cli.refusals import refusal_findings
 from cli.run import Run, execute
 from cli.sender import sender_findings
 from cli.sends import parked_findings
+from cli.webhook_health import own_systems_findings
 from composition import Providers, TemporalUnavailableError, connect, providers_from, temporal_place
 from models.enums import JourneyState
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, Tracking
 from models.tables import Journey
 from settings import Settings, SettingsError
 from storage.engine import Database, DatabaseUnavailableError
@@ -104,6 +105,7 @@ async def _stores(run: Run, database: Database, journey: str | None, findings: l
             found += await parked_findings(database, parts)
             found += await sender_findings(run, database, parts)
             found += await refusal_findings(run, database, parts)
+            found += await own_systems_findings(run, database, parts)
             findings += [one.model_copy(update={"subject": named + one.subject}) for one in found]
             for row, definition in await _journeys(database, parts, journey):
                 findings += await _journey(run, database, parts, providers, row, definition)
@@ -159,6 +161,10 @@ async def _journey(
     if not findings:
         text = f"{journey.state.value}; templates and coupon are well"
         findings.append(Finding(subject=subject, state="ok", text=text))
+    if isinstance(definition, Tracking):
+        from cli.tracking_health import tracking_findings  # noqa: PLC0415 - slow to load, and few journeys need it
+
+        findings += await tracking_findings(database, parts, journey)
     return findings
 
 

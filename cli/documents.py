@@ -8,7 +8,15 @@ phone numbers are masked. What the staff API answers with too stands in `reports
 from datetime import date
 from typing import Literal
 
-from models.enums import JourneyKind, JourneyState, StaffRole, TemplateStatus
+from cli.customer_documents import EraseDocument, ExportDocument, ImportDocument, OptOutDocument
+from cli.key_documents import KeyCreateDocument, KeyListDocument, KeyRevokeDocument
+from cli.template_documents import (
+    TemplatesDocument,
+    TemplateSubstituteDocument,
+    TemplateUnblockDocument,
+)
+from cli.tracking_documents import RunNowDocument, TrackingSummary, TrackingView
+from models.enums import JourneyKind, JourneyState
 from models.journey import ConsentRule
 from reports.credits import CreditsDocument
 from reports.documents import (
@@ -19,13 +27,22 @@ from reports.documents import (
     Document,
     JourneysDocument,
     Moment,
+    ReviewView,
     SenderView,
     StatusDocument,
     StopDocument,
     VerdictView,
     VersionStage,
 )
+from reports.runs import RunsDocument
 from reports.sends import SendsDocument, SettledDocument
+from reports.webhooks import (
+    DeliveriesDocument,
+    DeliveryDocument,
+    EndpointDocument,
+    EndpointsDocument,
+    EndpointSecretDocument,
+)
 
 
 class FailureDocument(Document):
@@ -79,6 +96,7 @@ class JourneySummary(Document):
     inactive_days_max: int | None
     conversations: ConversationsSummary | None
     cart: CartSummary | None
+    tracking: TrackingSummary | None
     consent: ConsentRule
     control_percent: int
     coupon: str | None
@@ -93,13 +111,14 @@ class JourneySummary(Document):
 
 
 class ValidateDocument(Document):
-    """`validate`."""
+    """`validate`. `next_runs` are those of a tracking file in a store, if it were launched now."""
 
     file: str
     valid: bool
     problems: list[FileProblem]
     warnings: list[str]
     journey: JourneySummary | None
+    next_runs: list[Moment]
 
 
 # --- store -----------------------------------------------------------------------------------------------------------
@@ -118,6 +137,7 @@ class StoreView(Document):
     phone_number_id: str
     waba_id: str
     shop_domain: str
+    crm_url: str | None
     sender: SenderView
     created_at: Moment
 
@@ -129,11 +149,12 @@ class StoreListDocument(Document):
 
 
 class StoreAddDocument(Document):
-    """`store add`."""
+    """`store add`. `crm_secret` is one that was made now, and is shown this once."""
 
     store: StoreView
     replaced: bool
     health_watch: bool
+    crm_secret: str | None
 
 
 class Finding(Document):
@@ -158,6 +179,14 @@ class DoctorDocument(Document):
 
     ok: bool
     findings: list[Finding]
+
+
+class AllowCountryDocument(Document):
+    """`store allow-country`. `blocked` tells whether the country was left out until now."""
+
+    store: str
+    country: str
+    blocked: bool
 
 
 # --- launch, stop, journeys ------------------------------------------------------------------------------------------
@@ -186,7 +215,7 @@ class WatchView(Document):
 
 
 class LaunchDocument(Document):
-    """`launch`. A win-back has a launch, a journey of another kind a watch.
+    """`launch`. A win-back has a launch, a follow-up or cart journey a watch, a tracking journey its runs.
 
     A journey whose templates are not all approved is `pending` after it: `waits_for` names them, and nobody is
     considered before it goes live by itself.
@@ -201,6 +230,7 @@ class LaunchDocument(Document):
     messages_by_day: dict[date, int]
     warnings: list[str]
     watch: WatchView | None
+    tracking: TrackingView | None
     state: JourneyState
     waits_for: list[str]
 
@@ -249,163 +279,20 @@ class PauseDocument(Document):
 
 
 class WhyNotDocument(Document):
-    """`why-not`. `refreshed` tells whether the shop was asked for the customer's latest."""
+    """`why-not`. `refreshed` tells whether the shop was asked for the customer's latest.
+
+    `reviews` is what the runs of a tracking journey last came to about them.
+    """
 
     store: str
     customer: CustomerView
     refreshed: bool
     verdict: VerdictView
     decisions: list[DecisionView]
+    reviews: list[ReviewView]
 
 
-# --- templates, customers, history -----------------------------------------------------------------------------------
-
-
-class BlockView(Document):
-    """A journey's message that Meta calls wrong for a template: nobody is sent it until something has changed."""
-
-    journey: str
-    code: int | None
-    at: Moment
-    text: str
-
-
-class SubstitutionView(Document):
-    """One template stands for a dead one in running versions; without a journey in those of all."""
-
-    old: str
-    new: str
-    language: str
-    journey: str | None
-    made_at: Moment
-    ended_at: Moment | None
-
-
-class TemplateView(Document):
-    """One template in one language. `advice` says what its status means, where something has to be done."""
-
-    name: str
-    language: str
-    status: TemplateStatus
-    sendable: bool
-    advice: str | None
-    category: str | None
-    variables: list[str]
-    body: str
-    synced_at: Moment
-    blocks: list[BlockView]
-
-
-class TemplatesDocument(Document):
-    """`templates`."""
-
-    store: str
-    synced: bool
-    templates: list[TemplateView]
-    substitutions: list[SubstitutionView]
-
-
-class TemplateUnblockDocument(Document):
-    """`templates unblock`: how many messages may go again. `delivered` is false while Temporal has yet to hear."""
-
-    store: str
-    template: str
-    lifted: int
-    delivered: bool
-
-
-class TemplateSubstituteDocument(Document):
-    """`templates substitute`: the decisions that were made or, with `ended`, that hold no longer."""
-
-    store: str
-    ended: bool
-    substitutions: list[SubstitutionView]
-    delivered: bool
-
-
-class AllowCountryDocument(Document):
-    """`store allow-country`. `blocked` tells whether the country was left out until now."""
-
-    store: str
-    country: str
-    blocked: bool
-
-
-class KeyView(Document):
-    """A key of the staff API without its secret part."""
-
-    prefix: str
-    name: str
-    role: StaffRole
-    created_at: Moment
-    last_used_at: Moment | None
-    revoked_at: Moment | None
-
-
-class KeyCreateDocument(Document):
-    """`keys create`. `secret` is the whole key, shown this once."""
-
-    store: str
-    key: KeyView
-    secret: str
-
-
-class KeyListDocument(Document):
-    """`keys list`."""
-
-    store: str
-    keys: list[KeyView]
-
-
-class KeyRevokeDocument(Document):
-    """`keys revoke`."""
-
-    store: str
-    key: KeyView
-
-
-class BadLine(Document):
-    """A line of an import that cannot be used."""
-
-    line: int
-    reason: str
-
-
-class ImportDocument(Document):
-    """`customers import`."""
-
-    store: str
-    imported: int
-    suppressed: int
-    bad_rows: list[BadLine]
-
-
-class OptOutDocument(Document):
-    """`customers opt-out`. `delivered` is false while Temporal has yet to hear of it."""
-
-    store: str
-    phone: str
-    known: bool
-    delivered: bool
-
-
-class EraseDocument(Document):
-    """`customers erase`. `delivered` is false while Temporal has yet to hear of it."""
-
-    store: str
-    phone: str
-    known: bool
-    delivered: bool
-
-
-class ExportDocument(Document):
-    """`customers export`; what is stored stands in the file, not here."""
-
-    store: str
-    phone: str
-    file: str
-    rows: int
-    requests_fulfilled: int
+# --- history ---------------------------------------------------------------------------------------------------------
 
 
 class HistoryDocument(Document):
@@ -431,6 +318,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "approve": DecisionDocument,
     "reject": DecisionDocument,
     "why-not": WhyNotDocument,
+    "runs": RunsDocument,
     "templates": TemplatesDocument,
     "templates-unblock": TemplateUnblockDocument,
     "templates-substitute": TemplateSubstituteDocument,
@@ -448,6 +336,16 @@ DOCUMENTS: dict[str, type[Document]] = {
     "customers-opt-out": OptOutDocument,
     "customers-erase": EraseDocument,
     "customers-export": ExportDocument,
+    "webhooks-add": EndpointSecretDocument,
+    "webhooks-list": EndpointsDocument,
+    "webhooks-deliveries": DeliveriesDocument,
+    "webhooks-retry": DeliveryDocument,
+    "webhooks-test": DeliveryDocument,
+    "webhooks-disable": EndpointDocument,
+    "webhooks-enable": EndpointDocument,
+    "webhooks-rotate": EndpointSecretDocument,
+    "webhooks-remove": EndpointDocument,
     "history": HistoryDocument,
+    "run-now": RunNowDocument,
 }
 """Every document by the name of its schema in `docs/schemas/`."""

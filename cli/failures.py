@@ -83,7 +83,7 @@ def provider_line(error: BaseException) -> str:
     """What a service's error means for the person at the keyboard."""
     from providers.errors import CredentialRefused, NotSent, ProviderError, Throttled  # noqa: PLC0415 - see above
 
-    names = {"whatsapp": "WhatsApp", "shopify": "Shopify", "llm": "the language model"}
+    names = {"whatsapp": "WhatsApp", "shopify": "Shopify", "llm": "the language model", "crm": "the CRM"}
     if not isinstance(error, ProviderError):
         return str(error)
     name = names[error.service]

@@ -1,5 +1,7 @@
 """`journeys`: every journey of the store, who is in it, and how it ended for the others."""
 
+from zoneinfo import ZoneInfo
+
 import typer
 
 from cli.failures import DONE
@@ -24,7 +26,7 @@ async def _journeys(run: Run) -> int:
     async with run.database() as database:
         parts = await run.store(database)
         async with database.read() as session:
-            document = await journeys_of(session, parts)
+            document = await journeys_of(session, parts, now=run.clock())
     run.output.document(document)
     lines = document.journeys
     if not lines:
@@ -34,6 +36,10 @@ async def _journeys(run: Run) -> int:
         ["journey", "state", "priority#", "version#", "running#", "control#", "paced#", "ended#", "how it ended"],
         [_row(line) for line in lines],
     )
+    zone = ZoneInfo(parts.store.time_zone)
+    for line in lines:
+        if line.next_run_at is not None:
+            run.output.line(f"{line.name} runs next on {line.next_run_at.astimezone(zone):%a %Y-%m-%d at %H:%M}")
     rows = [
         [line.name, str(one.version), "watch" if one.stage is None else str(one.stage), str(one.customers)]
         for line in lines

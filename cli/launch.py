@@ -21,7 +21,9 @@ from activities.services import Services
 from cli.documents import LaunchDocument
 from cli.failures import DONE, INTERRUPTED, Failure
 from cli.launch_checks import check_name, ready
+from cli.launch_limits import limit_warnings
 from cli.launch_pending import launch_pending
+from cli.launch_tracking import launch_tracking
 from cli.launch_watch import launch_watched
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
 from cli.preview import Preview, audience_of, read_preview, show_preview, told
@@ -30,7 +32,7 @@ from cli.run import Run, execute, require_terminal
 from cli.temporal import ensure_store_watches, start_audience
 from cli.validate import JourneyFile, describe, read_definition
 from models.enums import JourneyState, LaunchState
-from models.journey import WinBack
+from models.journey import Tracking, WinBack
 from models.tables import Launch
 from storage.going_live import activate, drop_waiting_launches
 from storage.journeys import journey_of, publish
@@ -75,7 +77,8 @@ def launch(
     """Select a journey's audience, show it, ask, and start it.
 
     Returns when everyone selected is started or has a later day. Running it again goes on with those not yet in. A
-    follow-up or cart journey then watches for silences or carts until it is stopped.
+    follow-up or cart journey then watches for silences or carts until it is stopped; a tracking journey reviews
+    conversations at its time of every active day.
     """
     return execute(
         lambda run: _launch(run, file, limit, only_new=only_new, yes=yes), as_json=as_json, store=store, debug=debug
@@ -88,6 +91,8 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
     async with run.database() as database:
         parts = await run.store(database)
         async with run.services(database) as services:
+            if isinstance(definition, Tracking):
+                return await launch_tracking(run, services, parts, definition, limit, only_new=only_new, yes=yes)
             if not isinstance(definition, WinBack):
                 return await launch_watched(run, services, parts, definition, limit, only_new=only_new, yes=yes)
             parts, warnings, waiting = await ready(run, services, parts, definition)
@@ -101,6 +106,7 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
                 preview = await read_preview(run, services, launch_id)
                 short = credit_warning(parts.store, definition, preview.entrants)
                 warnings += [short] if short is not None else []
+                warnings += await limit_warnings(database, parts, definition, preview, now=run.clock())
                 describe(run, definition)
                 show_preview(run, preview)
                 for warning in warnings:
@@ -283,6 +289,7 @@ async def _report(
             messages_by_day=preview.messages_by_day,
             warnings=warnings,
             watch=None,
+            tracking=None,
             state=journey.state,
             waits_for=[],
         )

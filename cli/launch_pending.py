@@ -16,9 +16,10 @@ from cli.failures import DONE, Failure
 from cli.launch_checks import check_column, check_name
 from cli.run import Run
 from cli.temporal import ensure_store_watches, start_watch
+from cli.tracking_documents import TrackingView
 from cli.validate import describe
 from models.enums import JourneyState, LaunchState, LeftOut
-from models.journey import AbandonedCart, FollowUp, WinBack
+from models.journey import AbandonedCart, Definition, FollowUp, Tracking
 from models.tables import Journey, Store
 from policies.template_readiness import Needed
 from policies.watching import spacing
@@ -35,7 +36,7 @@ async def launch_pending(
     run: Run,
     services: Services,
     parts: StoreParts,
-    definition: WinBack | FollowUp | AbandonedCart,
+    definition: Definition,
     waiting: Sequence[Needed],
     warnings: list[str],
     *,
@@ -64,7 +65,7 @@ async def launch_pending(
     launch_id, journey_id, version = await _write_down(
         services, parts, definition, waiting, limit=limit, only_new=only_new, now=now
     )
-    if not isinstance(definition, WinBack):
+    if isinstance(definition, FollowUp | AbandonedCart):
         await start_watch(services.temporal, parts.id, journey_id, spacing(definition))
     run.output.document(
         LaunchDocument(
@@ -82,7 +83,10 @@ async def launch_pending(
             entrants_by_day={},
             messages_by_day={},
             warnings=warnings,
-            watch=None if launch_id is not None else WatchView(since=now if only_new else None, not_yet_due=0),
+            watch=WatchView(since=now if only_new else None, not_yet_due=0)
+            if isinstance(definition, FollowUp | AbandonedCart)
+            else None,
+            tracking=TrackingView(next_runs=[], conversations=0) if isinstance(definition, Tracking) else None,
             state=JourneyState.PENDING,
             waits_for=[one.in_words for one in waiting],
         )
@@ -106,14 +110,14 @@ def _check_rests(journey: Journey, waiting: Sequence[Needed]) -> None:
 async def _write_down(
     services: Services,
     parts: StoreParts,
-    definition: WinBack | FollowUp | AbandonedCart,
+    definition: Definition,
     waiting: Sequence[Needed],
     *,
     limit: int | None,
     only_new: bool,
     now: datetime,
 ) -> tuple[int | None, int, int]:
-    """The launch's id (a journey with a watch has none), the journey's, and the version's number."""
+    """The launch's id (only a win-back has one), the journey's, and the version's number."""
     async with services.database.write() as session:
         # As for a launch that begins at once: two must not both find the column free.
         await session.exec(select(Store.id).where(col(Store.id) == parts.id).with_for_update(key_share=True))
@@ -123,8 +127,9 @@ async def _write_down(
         _check_rests(journey, waiting)
         journey_id = required_id(journey.id)
         await wait_for_templates(session, journey, waiting, now=now)
-        if not isinstance(definition, WinBack):
+        if isinstance(definition, FollowUp | AbandonedCart):
             await open_watch(session, journey, since=now if only_new else None, now=now)
+        if isinstance(definition, FollowUp | AbandonedCart | Tracking):
             return None, journey_id, version.number
         await drop_waiting_launches(session, journey_id, now=now)
         opened = await open_launch(

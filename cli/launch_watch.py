@@ -97,6 +97,7 @@ async def launch_watched(
             messages_by_day=preview.messages_by_day,
             warnings=warnings,
             watch=WatchView(since=since, not_yet_due=not_yet_due),
+            tracking=None,
             state=state,
             waits_for=[],
         )

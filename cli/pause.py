@@ -8,6 +8,7 @@ from cli.documents import PauseDocument
 from cli.failures import DONE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.run import Run, execute
+from models.enums import JourneyKind
 from models.tables import Journey
 from storage.pausing import Missed, NotPausableError, pause, resume
 
@@ -53,8 +54,15 @@ async def _pause(run: Run, name: str, reason: str | None) -> int:
                 journey, changed = await pause(session, parts.id, name, reason=reason, now=run.clock())
             except NotPausableError as error:
                 raise Failure(str(error)) from None
-    # Nobody has to hear of it: the claim of the next message finds the journey paused.
-    _tell(run, parts.store.slug, journey, changed=changed, delivered=True)
+        # Messages: the claim of the next one finds the journey paused. Only a schedule has to hear of it.
+        delivered = True
+        if changed and journey.kind is JourneyKind.TRACKING:
+            from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
+
+            delivered = await deliver(database, run.clock)
+    _tell(run, parts.store.slug, journey, changed=changed, delivered=delivered)
+    if not delivered:
+        run.output.note("Temporal cannot be reached: a run that begins meanwhile finds the journey paused and ends")
     return DONE
 
 

@@ -7,10 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from cli.failures import NOT_FOUND, Failure
 from cli.output import Output
+from models.enums import JourneyKind
 from models.tables import Customer
 from policies.phones import mask_phone, parse_phone
 from policies.zones import zone_or_none
-from reports.documents import CustomerView, DecisionView, VerdictView
+from reports.documents import CustomerView, DecisionView, ReviewView, VerdictView
+from reports.runs import review_words
 from reports.wording import local_time, outcome_words
 from storage.lookup import find_person
 from storage.stores import StoreParts
@@ -67,7 +69,12 @@ def show_customer(output: Output, view: CustomerView) -> None:
 
 def show_verdict(output: Output, view: VerdictView) -> None:
     """A verdict for a person."""
-    word = "may enter now" if view.may_enter else f"may not enter: {outcome_words(view.reason or '')}"
+    tracks = view.kind is JourneyKind.TRACKING
+    if view.may_enter:
+        word = "a run would have the model read their conversation now" if tracks else "may enter now"
+    else:
+        no = "a run would leave them out" if tracks else "may not enter"
+        word = f"{no}: {outcome_words(view.reason or '')}"
     output.line(f"{view.journey}: {word}", style="bold")
     output.table(
         ["rule", "", "seen", "asked"],
@@ -93,4 +100,26 @@ def show_decisions(output: Output, parts: StoreParts, views: Sequence[DecisionVi
             for one in views
         ],
         title="Decisions on record",
+    )
+
+
+def show_reviews(output: Output, parts: StoreParts, views: Sequence[ReviewView]) -> None:
+    """What daily reviews came to about somebody, for a person."""
+    if not views:
+        return
+    zone = zone_or_none(parts.store.time_zone)
+    output.table(
+        ["journey", "run#", "began", "came to", "seen", "asked"],
+        [
+            [
+                one.journey,
+                str(one.run_id),
+                local_time(one.began_at, zone) if zone is not None else f"{one.began_at:%Y-%m-%d %H:%M} UTC",
+                review_words(one.review),
+                one.review.seen,
+                one.review.threshold,
+            ]
+            for one in views
+        ],
+        title="What daily reviews came to",
     )

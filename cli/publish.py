@@ -17,7 +17,7 @@ from cli.run import Run, execute, require_terminal
 from cli.validate import JourneyFile, read_definition
 from composition import providers_from
 from models.enums import JourneyState
-from models.journey import AbandonedCart, FollowUp, WinBack
+from models.journey import Definition, Tracking, WinBack
 from models.tables import Journey, JourneyVersion, JourneyWatch
 from policies.definition_changes import changes
 from reports.documents import VersionStage
@@ -33,6 +33,7 @@ from storage.journeys import (
 )
 from storage.stores import StoreParts, required_id
 from storage.templates import templates_of
+from storage.tracking_schedules import reschedule
 from storage.wakes import check_health
 from storage.watches import open_watch
 
@@ -109,7 +110,7 @@ async def _publish(run: Run, file: Path, *, yes: bool) -> int:
     return DONE
 
 
-async def _look(database: Database, parts: StoreParts, definition: WinBack | FollowUp | AbandonedCart) -> _Before:
+async def _look(database: Database, parts: StoreParts, definition: Definition) -> _Before:
     async with database.read() as session:
         try:
             journey = await find_journey(session, parts.id, definition.name)
@@ -144,7 +145,7 @@ async def _check(
     database: Database,
     parts: StoreParts,
     journey: Journey,
-    definition: WinBack | FollowUp | AbandonedCart,
+    definition: Definition,
 ) -> list[str]:
     """Warnings.
 
@@ -173,9 +174,7 @@ async def _check(
     return warnings
 
 
-def _show(
-    run: Run, before: _Before, definition: WinBack | FollowUp | AbandonedCart, warnings: Sequence[str], *, changed: bool
-) -> None:
+def _show(run: Run, before: _Before, definition: Definition, warnings: Sequence[str], *, changed: bool) -> None:
     run.output.line(f"{definition.name}: version {before.latest.number} is what new entrants get now", style="bold")
     if before.running:
         run.output.table(
@@ -208,7 +207,7 @@ async def _write(
     run: Run,
     database: Database,
     parts: StoreParts,
-    definition: WinBack | FollowUp | AbandonedCart,
+    definition: Definition,
     *,
     seen: _Before,
 ) -> tuple[Journey, int, bool]:
@@ -230,12 +229,12 @@ async def _write(
         return journey, version.number, told
 
 
-async def _let_watch_know(
-    session: AsyncSession, journey: Journey, definition: WinBack | FollowUp | AbandonedCart, run: Run
-) -> bool:
-    """A watch asks again about everybody whom the old version left out."""
+async def _let_watch_know(session: AsyncSession, journey: Journey, definition: Definition, run: Run) -> bool:
+    """A watch asks again about everybody whom the old version left out; a review may run at another time."""
     if isinstance(definition, WinBack) or journey.state not in (*_RUNS, JourneyState.PENDING):
         return False
+    if isinstance(definition, Tracking):
+        return reschedule(session, journey, now=run.clock())
     row = await session.get(JourneyWatch, required_id(journey.id))
     await open_watch(session, journey, since=row.since if row is not None else None, now=run.clock())
     return True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from models.enums import SENDABLE_TEMPLATE_STATUSES
-from models.journey import FixedCoupon, JourneyDefinition, WinBack
+from models.journey import FixedCoupon, JourneyDefinition, Tracking, WinBack
 from models.tables import Shop, Store, Template
 from policies.template_readiness import Needed, Readiness, not_ready
 
@@ -91,6 +91,11 @@ async def coupon_problem(shopify: "ShopifyClient", access: "ShopAccess", definit
 
 def model_warning(definition: JourneyDefinition, *, has_model: bool) -> str | None:
     """What happens to messages that a model should write when there is none."""
+    if not has_model and isinstance(definition, Tracking):
+        return (
+            "this terminal knows of no language model (REKINDLE_LLM_API_KEY); where the worker knows of none either, "
+            "no conversation can be reviewed and every run stops at once"
+        )
     if not has_model and any(stage.message.ai is not None for stage in definition.stages):
         return (
             "this terminal knows of no language model (REKINDLE_LLM_API_KEY); where the worker knows of none either, "

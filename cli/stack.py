@@ -105,7 +105,8 @@ async def _up(run: Run, temporal_port: int, ui_port: int) -> int:
 @contextlib.asynccontextmanager
 async def _stack(run: Run, temporal_port: int, ui_port: int) -> AsyncIterator[Fleet]:
     """Everything up, in the order in which it is needed; down in reverse."""
-    settings, clock = run.settings, run.clock
+    # A store's own systems may be on this machine too: all of this is a sandbox.
+    settings, clock = run.settings.model_copy(update={"outgoing_private": "allow"}), run.clock
     # The gateway's /metrics shows what the SDK counts in this process, the worker's part included.
     route_temporal_logs(metrics_address=free_loopback_address())
     async with contextlib.AsyncExitStack() as stack:

@@ -12,6 +12,7 @@ from cli.people import (
     read_phone,
     show_customer,
     show_decisions,
+    show_reviews,
     show_verdict,
     store_zone,
 )
@@ -79,6 +80,7 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
     if not document.enrollments or document.why_not:
         run.output.line()
         show_decisions(run.output, parts, document.decisions)
+    show_reviews(run.output, parts, document.reviews)
     for one in document.why_not:
         run.output.line()
         show_verdict(run.output, one)

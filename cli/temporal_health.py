@@ -42,9 +42,9 @@ async def look_at_namespace(client: Client) -> list[Finding]:
 
 
 async def look_at_queues(client: Client, of_stores: Sequence[str]) -> list[Finding]:
-    """Whether a worker polls the main queue, the model's, and those of every shop and number."""
+    """Whether a worker polls the main queue, the model's, the webhooks', and those of every shop and number."""
     findings = []
-    for queue in (queues.MAIN, queues.LLM, *of_stores):
+    for queue in (queues.MAIN, queues.LLM, queues.WEBHOOKS, *of_stores):
         try:
             served = await is_served(client, queue, workflows=queue == queues.MAIN)
         except RPCError as error:

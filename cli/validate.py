@@ -1,7 +1,10 @@
 """`validate`: is this file a journey, and if so, which?"""
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, assert_never
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -19,10 +22,23 @@ from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.output import shown
 from cli.readiness import history_problem, template_problems
 from cli.run import Run, execute
+from cli.tracking_words import clock_warnings, describe_tracking, next_runs, tracking_summary
 from models.coupon import FixedCoupon, PersonalCoupon
 from models.enums import JourneyKind
-from models.journey import AbandonedCart, Audience, Cart, Conversations, FollowUp, JourneyDefinition, Stage, WinBack
+from models.journey import (
+    AbandonedCart,
+    Audience,
+    Cart,
+    Conversations,
+    Definition,
+    FollowUp,
+    JourneyDefinition,
+    Stage,
+    Tracking,
+    WinBack,
+)
 from models.journey_file import MAX_BYTES, JourneyFileError, read_journey_bytes
+from models.tracking import TrackedConversations
 from storage.engine import DatabaseUnavailableError, has_database
 from storage.schema import SchemaError
 from storage.stores import all_stores
@@ -59,7 +75,7 @@ def read_bytes(file: Path) -> bytes:
         raise Failure(f"{file} cannot be read: {error.strerror}") from None
 
 
-def read_definition(file: Path) -> WinBack | FollowUp | AbandonedCart:
+def read_definition(file: Path) -> Definition:
     """The journey in the file.
 
     Raises:
@@ -81,41 +97,56 @@ async def _validate(run: Run, file: Path) -> int:
             FileProblem(line=one.line, column=one.column, field=one.field, text=shown(one.text))
             for one in error.problems
         ]
-        run.output.document(ValidateDocument(file=str(file), valid=False, problems=problems, warnings=[], journey=None))
+        run.output.document(
+            ValidateDocument(file=str(file), valid=False, problems=problems, warnings=[], journey=None, next_runs=[])
+        )
         return REFUSED
-    warnings = [*advice(definition), *await _warnings(run, definition)]
+    found, zone = await _look(run, definition)
+    warnings = [*advice(definition), *found]
+    runs = next_runs(definition, zone, run.clock()) if isinstance(definition, Tracking) and zone is not None else []
     run.output.document(
-        ValidateDocument(file=str(file), valid=True, problems=[], warnings=warnings, journey=summary(definition))
+        ValidateDocument(
+            file=str(file),
+            valid=True,
+            problems=[],
+            warnings=warnings,
+            journey=summary(definition),
+            next_runs=runs,
+        )
     )
-    describe(run, definition)
+    describe(run, definition, runs=runs, zone=zone)
     for warning in warnings:
         run.output.note(f"warning: {warning}")
     return DONE
 
 
-async def _warnings(run: Run, definition: JourneyDefinition) -> list[str]:
-    """What a store would object to; a file can be written before there is any store, or even a database."""
+async def _look(run: Run, definition: JourneyDefinition) -> tuple[list[str], ZoneInfo | None]:
+    """What a store would object to, and its zone; a file can be written before there is any store, or a database."""
     if run.store_name is None and not has_database(run.settings.database_url):
-        return []
+        return [], None
     try:
         async with run.database() as database, database.read() as session:
             stores = await all_stores(session)
             if run.store_name is None and len(stores) != 1:
-                return []
+                return [], None
             parts = await run.store(database)
             mirror = await templates_of(session, parts.number.waba_id)
     except (DatabaseUnavailableError, SchemaError) as error:
         if run.store_name is not None:
             raise
-        return [f"the templates were not looked at: {error}"]
+        return [f"the templates were not looked at: {error}"], None
+    zone = ZoneInfo(parts.store.time_zone)
     wall = history_problem(definition, parts.shop)
-    walls = [wall] if wall is not None else []
-    if not mirror:
-        return ["the templates were not looked at: none have been read from WhatsApp yet (`templates --sync`)", *walls]
-    return [*template_problems(definition, mirror), *walls]
+    others = [wall] if wall is not None else []
+    if isinstance(definition, Tracking):
+        others += clock_warnings(definition, zone, run.clock())
+    if not mirror and definition.templates():
+        unread = "the templates were not looked at: none have been read from WhatsApp yet (`templates --sync`)"
+        return [unread, *others], zone
+    return [*template_problems(definition, mirror), *others], zone
 
 
-def summary(definition: WinBack | FollowUp | AbandonedCart) -> JourneySummary:
+def summary(definition: Definition) -> JourneySummary:
     """The journey as a document."""
     audience = definition.audience if isinstance(definition, WinBack) else None
     conversations = definition.conversations if isinstance(definition, FollowUp) else None
@@ -128,6 +159,7 @@ def summary(definition: WinBack | FollowUp | AbandonedCart) -> JourneySummary:
         inactive_days_max=audience and audience.inactive_days_max,
         conversations=conversations
         and ConversationsSummary(column=conversations.column, include_closed=conversations.include_closed),
+        tracking=tracking_summary(definition) if isinstance(definition, Tracking) else None,
         cart=cart and CartSummary(after=str(cart.after), minimum=None if cart.minimum is None else str(cart.minimum)),
         consent=entry_rules(definition).consent,
         control_percent=definition.control_percent,
@@ -143,8 +175,11 @@ def summary(definition: WinBack | FollowUp | AbandonedCart) -> JourneySummary:
     )
 
 
-def describe(run: Run, definition: WinBack | FollowUp | AbandonedCart) -> None:
-    """The journey for a person."""
+def describe(run: Run, definition: Definition, *, runs: Sequence[datetime] = (), zone: ZoneInfo | None = None) -> None:
+    """The journey for a person; of a tracking journey the runs that come next, in the store's zone."""
+    if isinstance(definition, Tracking):
+        describe_tracking(run, definition, runs, zone)
+        return
     told = summary(definition)
     run.output.line(f"{told.name}: {told.kind.value}, priority {told.priority}", style="bold")
     run.output.line(f"  audience  {_audience(definition)}, {told.control_percent}% held out")
@@ -161,9 +196,11 @@ def describe(run: Run, definition: WinBack | FollowUp | AbandonedCart) -> None:
     run.output.table(["stage#", "after", "templates", "written by"], rows)
 
 
-def entry_rules(definition: WinBack | FollowUp | AbandonedCart) -> Audience | Conversations | Cart:
+def entry_rules(definition: Definition) -> Audience | Conversations | Cart | TrackedConversations:
     """The part that says who enters."""
     match definition:
+        case Tracking():
+            return definition.conversations
         case WinBack():
             return definition.audience
         case FollowUp():
@@ -174,7 +211,7 @@ def entry_rules(definition: WinBack | FollowUp | AbandonedCart) -> Audience | Co
             assert_never(definition)
 
 
-def _audience(definition: WinBack | FollowUp | AbandonedCart) -> str:
+def _audience(definition: Definition) -> str:
     """Who enters, in half a sentence."""
     match entry_rules(definition):
         case Audience() as audience:
@@ -187,6 +224,8 @@ def _audience(definition: WinBack | FollowUp | AbandonedCart) -> str:
         case Cart() as cart:
             least = "" if cart.minimum is None else f" worth at least {cart.minimum}"
             return f"checkouts{least} left open for {cart.after}"
+        case TrackedConversations():
+            return "conversations that show an open sale"
         case other:
             assert_never(other)
 

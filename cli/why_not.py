@@ -8,12 +8,13 @@ from cli.connections import shop_access
 from cli.documents import WhyNotDocument
 from cli.failures import DONE, NOT_FOUND, Failure, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
-from cli.people import read_phone, show_customer, show_decisions, show_verdict, store_zone
+from cli.people import read_phone, show_customer, show_decisions, show_reviews, show_verdict, store_zone
 from cli.run import Run, execute
 from composition import providers_from
 from models.tables import Customer
 from policies.phones import mask_phone
 from reports.people import customer_view, decision_views, verdict
+from reports.runs import reviews_of
 from storage.customers import upsert_people
 from storage.engine import Database
 from storage.journeys import find_journey, latest_version, parse_definition
@@ -72,12 +73,14 @@ async def _why_not(run: Run, name: str, written: str) -> int:
                 decisions=decision_views(
                     await decisions_about(session, required_id(customer.id), required_id(journey.id))
                 ),
+                reviews=await reviews_of(session, required_id(customer.id), journey_id=journey.id),
             )
     run.output.document(document)
     show_customer(run.output, document.customer)
     run.output.line()
     show_verdict(run.output, document.verdict)
     show_decisions(run.output, parts, document.decisions)
+    show_reviews(run.output, parts, document.reviews)
     return DONE
 
 

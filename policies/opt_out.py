@@ -19,6 +19,7 @@ class OptOutSource(StrEnum):
     WHATSAPP_PREFERENCE = "whatsapp_preference"
     WHATSAPP_REFUSAL = "whatsapp_refusal"
     CONSENT_WITHDRAWN = "consent_withdrawn"
+    CONVERSATION_REVIEW = "conversation_review"
 
 
 AT_META = frozenset({OptOutSource.WHATSAPP_PREFERENCE, OptOutSource.WHATSAPP_REFUSAL})

@@ -6,7 +6,10 @@ from reports.documents import Document, Moment
 
 
 class CreditLine(Document):
-    """One line of the ledger; `amount` is below zero for what was charged, `message` names the send it was for."""
+    """One line of the ledger; `amount` is below zero for what was charged.
+
+    `message` names the send it was for, `analysis` the review of a conversation.
+    """
 
     id: int
     at: Moment
@@ -14,6 +17,7 @@ class CreditLine(Document):
     state: CreditState
     amount: int
     message: int | None
+    analysis: int | None
     note: str | None
     settled_at: Moment | None
 
@@ -30,6 +34,7 @@ class CreditsDocument(Document):
     reserved: int
     message_price: int
     generation_price: int
+    analysis_price: int
     lines: list[CreditLine]
     next: int | None
 
@@ -45,6 +50,7 @@ def credits_document(
         reserved=reserved,
         message_price=store.message_credits,
         generation_price=store.generation_credits,
+        analysis_price=store.analysis_credits,
         lines=[_line(one) for one in lines],
         next=next_before,
     )
@@ -58,6 +64,7 @@ def _line(entry: CreditEntry) -> CreditLine:
         state=entry.state,
         amount=entry.amount,
         message=entry.send_id,
+        analysis=entry.analysis_id,
         note=entry.note,
         settled_at=entry.settled_at,
     )

@@ -13,11 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from models.enums import (
     AttemptStatus,
     AttributedBy,
+    BuyingIntent,
     ConsentState,
     EnrollmentState,
     HoldReason,
     JourneyKind,
     JourneyState,
+    LeftOut,
+    ReviewOutcome,
+    SaleStanding,
     SendState,
     SkipReason,
 )
@@ -76,7 +80,8 @@ class VersionStage(Document):
 class JourneyLine(Document):
     """One journey with its counts; `exits` splits purchases by attribution as it stands now.
 
-    `versions` counts everybody who ever entered with each, `running` those who are under way.
+    `versions` counts everybody who ever entered with each, `running` those who are under way. `next_run_at` is when an
+    active tracking journey reviews conversations next.
     """
 
     name: str
@@ -89,6 +94,7 @@ class JourneyLine(Document):
     exits: dict[str, int]
     paced: int
     running: list[VersionStage]
+    next_run_at: Moment | None
 
 
 class JourneysDocument(Document):
@@ -361,18 +367,63 @@ class RuleView(Document):
 
 
 class VerdictView(Document):
-    """Whether a customer may enter a journey now; `reason` is the first rule that says no."""
+    """Whether a customer may enter a journey now; `reason` is the first rule that says no.
+
+    Of a tracking journey: whether a run would have the model read their newest conversation.
+    """
 
     journey: str
+    kind: JourneyKind
     may_enter: bool
     reason: str | None
     rules: list[RuleView]
 
 
+class ReviewLine(Document):
+    """What a run came to about one conversation; what the customer said is not part of it.
+
+    Attributes:
+        position: its place among those to be analysed; null for who was left out before.
+        customer_id: the shop's own number of the customer.
+        reason: with `left_out` the word, with its value and what the rule asks in `seen` and `threshold`.
+        seen: also why a conversation was unreadable.
+        intent: what the model found; null where it was not asked, or has not answered.
+        order_found: whether the shop or the CRM knew of an order; null where nobody asked.
+        attempt: which contact of the opportunity it was.
+        enrollment: the journey that it led to, for `status --workflow-id`.
+    """
+
+    review_id: int
+    position: int | None
+    customer_id: str | None
+    phone: str | None
+    first_name: str | None
+    wrote_at: Moment
+    at: Moment
+    outcome: ReviewOutcome
+    reason: LeftOut | None
+    seen: str
+    threshold: str
+    intent: BuyingIntent | None
+    sale: SaleStanding | None
+    order_found: bool | None
+    attempt: int | None
+    enrollment: str | None
+
+
+class ReviewView(Document):
+    """What a run of a journey came to about a customer's conversation."""
+
+    journey: str
+    run_id: int
+    began_at: Moment
+    review: ReviewLine
+
+
 class StatusDocument(Document):
     """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none.
 
-    `pending` are the store's journeys that take nobody yet.
+    `pending` are the store's journeys that take nobody yet; `reviews` is what daily reviews last came to about them.
     """
 
     store: str
@@ -381,5 +432,6 @@ class StatusDocument(Document):
     enrollments: list[EnrollmentView]
     paced: list[PacedView]
     decisions: list[DecisionView]
+    reviews: list[ReviewView]
     why_not: list[VerdictView]
     pending: list[PendingView]

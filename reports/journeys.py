@@ -1,24 +1,36 @@
 """The store's journeys with who is in them and how it ended for the others."""
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, ExitReason, SendState, SkipReason
+from models.enums import EnrollmentState, ExitReason, JourneyKind, JourneyState, SendState, SkipReason
 from models.tables import Journey
+from models.tracking import Tracking
+from policies.run_times import RunTimes
 from reports.documents import JourneyLine, JourneysDocument, JourneyStatsDocument, StageLine, VersionStage
 from reports.wording import PURCHASED_ELSEWHERE
-from storage.journeys import JourneySummary, running_by_stage, summaries, summary
+from storage.journeys import (
+    JourneySummary,
+    latest_version,
+    parse_definition,
+    running_by_stage,
+    summaries,
+    summary,
+)
 from storage.lookup import count_attributed_exits
 from storage.stage_counts import stage_counts
 from storage.stores import StoreParts, required_id
 
 
-async def journeys_of(session: AsyncSession, parts: StoreParts) -> JourneysDocument:
+async def journeys_of(session: AsyncSession, parts: StoreParts, *, now: datetime) -> JourneysDocument:
     """Every journey of the store."""
-    lines = [await journey_line(session, one) for one in await summaries(session, parts.id)]
+    lines = [await journey_line(session, parts, one, now=now) for one in await summaries(session, parts.id)]
     return JourneysDocument(store=parts.store.slug, journeys=lines)
 
 
-async def journey_line(session: AsyncSession, one: JourneySummary) -> JourneyLine:
+async def journey_line(session: AsyncSession, parts: StoreParts, one: JourneySummary, *, now: datetime) -> JourneyLine:
     """One journey with its counts."""
     own = await count_attributed_exits(session, required_id(one.journey.id))
     return JourneyLine(
@@ -35,12 +47,25 @@ async def journey_line(session: AsyncSession, one: JourneySummary) -> JourneyLin
             VersionStage(version=at.version, stage=at.stage, customers=at.customers)
             for at in await running_by_stage(session, required_id(one.journey.id))
         ],
+        next_run_at=await _next_run(session, parts, one.journey, now=now),
     )
 
 
-async def journey_stats(session: AsyncSession, parts: StoreParts, journey: Journey) -> JourneyStatsDocument:
+async def _next_run(session: AsyncSession, parts: StoreParts, journey: Journey, *, now: datetime) -> datetime | None:
+    if journey.kind is not JourneyKind.TRACKING or journey.state is not JourneyState.ACTIVE:
+        return None
+    version = await latest_version(session, required_id(journey.id))
+    definition = parse_definition(version.definition) if version is not None else None
+    if not isinstance(definition, Tracking):
+        return None
+    return RunTimes.of(definition, ZoneInfo(parts.store.time_zone)).following(now)
+
+
+async def journey_stats(
+    session: AsyncSession, parts: StoreParts, journey: Journey, *, now: datetime
+) -> JourneyStatsDocument:
     """One journey with its counts and those of its messages."""
-    line = await journey_line(session, await summary(session, journey))
+    line = await journey_line(session, parts, await summary(session, journey), now=now)
     counts = await stage_counts(session, required_id(journey.id))
     return JourneyStatsDocument(
         store=parts.store.slug,

@@ -242,6 +242,10 @@ def _timeline(passage: Passage, texts: Mapping[int, str]) -> list[TimelineLine]:
         lines.append(TimelineLine(at=enrollment.entered_at, what="control", text=STATES[EnrollmentState.CONTROL]))
     else:
         lines.append(TimelineLine(at=enrollment.entered_at, what="entered", text=f"version {passage.version}"))
+    analysis = passage.subject.analysis
+    if analysis is not None and analysis.answered_at is not None and analysis.intent is not None:
+        text = f"the review found {analysis.intent.value} intent and no order; follow-up {analysis.attempt or 1}"
+        lines.append(TimelineLine(at=analysis.answered_at, what="analysed", text=text))
     for send in passage.sends:
         for attempt in passage.attempts.get(send.id or 0, []):
             lines += _attempt_lines(_number(passage, send.stage), attempt)

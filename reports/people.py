@@ -6,15 +6,17 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.journey import AbandonedCart, FollowUp, JourneyDefinition, WinBack
+from models.journey import AbandonedCart, FollowUp, JourneyDefinition, Tracking, WinBack
 from models.money import Money
-from models.tables import Customer, Journey
+from models.tables import Customer, Journey, Store
 from policies.eligibility import RuleResult, evaluate, first_failure
 from policies.phones import mask_phone
 from reports.documents import Amount, CustomerView, DecisionView, RuleView, VerdictView
 from storage.entry import considered
 from storage.lookup import Decided
+from storage.review_selection import ask_about
 from storage.stores import StoreParts, required_id
+from storage.tracking_runs import Tracked
 from storage.watch_facts import ask_rules
 from storage.watch_queue import scope_if_launched
 
@@ -80,12 +82,15 @@ async def verdict(
             )
         case FollowUp() | AbandonedCart():
             results = await _watched(session, parts, journey, definition, customer, suppression_key, now=now)
+        case Tracking():
+            results = await _reviewed(session, journey, definition, customer, suppression_key, now=now)
         case _:
             msg = f"nobody knows the rules of a journey of kind {definition.kind}"
             raise AssertionError(msg)
     failed = first_failure(results)
     return VerdictView(
         journey=journey.name,
+        kind=journey.kind,
         may_enter=failed is None,
         reason=failed.rule if failed is not None else None,
         rules=[
@@ -115,3 +120,17 @@ async def _watched(
         now=now,
     )
     return asked.results
+
+
+async def _reviewed(
+    session: AsyncSession,
+    journey: Journey,
+    definition: Tracking,
+    customer: Customer,
+    suppression_key: bytes,
+    *,
+    now: datetime,
+) -> list[RuleResult]:
+    store = await session.get_one(Store, journey.store_id)
+    scope = Tracked(store, journey, 0, definition)
+    return await ask_about(session, scope, required_id(customer.id), suppression_key=suppression_key, now=now)

@@ -10,6 +10,7 @@ from models.tables import Customer
 from reports.documents import PacedView, PendingView, StatusDocument
 from reports.passages import enrollment_view
 from reports.people import customer_view, decision_views, verdict
+from reports.runs import reviews_of
 from reports.senders import sender_of, sender_view
 from storage.going_live import pending_journeys
 from storage.lookup import active_journeys, decisions_about, paced_of, passages, texts_of
@@ -52,6 +53,7 @@ async def status_of(
         enrollments=[enrollment_view(one, mirror, texts, zone, number=parts.number, now=now) for one in story],
         paced=[PacedView(journey=name, day=row.day) for name, row in await paced_of(session, customer_id)],
         decisions=decision_views(await decisions_about(session, customer_id)),
+        reviews=await reviews_of(session, customer_id),
         why_not=verdicts,
         pending=[
             PendingView(journey=one.name, waits_for=one.state_reason)

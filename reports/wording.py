@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from models.enums import AttemptStatus, EnrollmentState, ExitReason, HoldReason, LeftOut, SendState, SkipReason
+from models.enums import (
+    AttemptStatus,
+    EnrollmentState,
+    ExitReason,
+    HoldReason,
+    LeftOut,
+    ReviewOutcome,
+    SendState,
+    SkipReason,
+)
 
 PURCHASED_ELSEWHERE: Final = "purchased_elsewhere"
 """How `purchased` is reported where attribution gives the order to something else."""
@@ -109,10 +118,31 @@ OUTCOMES: Final[dict[str, str]] = {
     LeftOut.RE_ENTRY: "the customer was in this journey already",
     LeftOut.MARKETING_NOT_DELIVERABLE: "WhatsApp delivers no marketing to this number at present",
     LeftOut.ERASED: "the customer's data was erased",
-    LeftOut.LIMIT: "the launch was limited to fewer customers",
+    LeftOut.LIMIT: "the launch, or the run, was limited to fewer",
     LeftOut.PACED: "waits for a later day",
+    LeftOut.ALREADY_BOUGHT: "the customer bought already",
+    LeftOut.ANALYSED: "the conversation was analysed up to its last message already",
+    LeftOut.ANALYSED_LATELY: "the conversation was analysed less than a day before; the next run looks again",
+    LeftOut.NO_TEXT: "the customer wrote no words in the time that was looked at",
+    LeftOut.MAX_ATTEMPTS: "the customer had all the follow-ups that one opportunity gets",
+    LeftOut.NOT_VERIFIED: "nobody could say whether the customer has bought",
+    LeftOut.MOVED_ON: "somebody has written since the conversation was analysed",
     "entered": "entered",
     "control": "held out as control",
+}
+
+
+REVIEWS: Final[dict[ReviewOutcome, str]] = {
+    ReviewOutcome.WAITING: "waits for the model",
+    ReviewOutcome.LEFT_OUT: "left out",
+    ReviewOutcome.NOT_DETECTED: "no open sale, or not enough intent",
+    ReviewOutcome.OPTED_OUT: "the customer asked to be left alone",
+    ReviewOutcome.UNREADABLE: "the model gave no usable answer",
+    ReviewOutcome.DETECTED: "an open sale, not followed up yet",
+    ReviewOutcome.BOUGHT: "the customer had bought",
+    ReviewOutcome.REPORTED: "told to the store's own systems",
+    ReviewOutcome.ENROLLED: "enrolled for a follow-up",
+    ReviewOutcome.CONTROL: "held out as control",
 }
 
 

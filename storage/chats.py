@@ -149,7 +149,12 @@ def take_word(conversation: Conversation, spoken: Spoken, *, now: datetime) -> b
 
     A sender's clock that is ahead must not hold a window open or put a silence off.
     """
-    return _speak(conversation, spoken.author, spoken.key, min(spoken.at, now))
+    at = min(spoken.at, now)
+    if spoken.author is MessageAuthor.CUSTOMER:
+        wrote_at = conversation.customer_wrote_at
+        if wrote_at is None or at > wrote_at:
+            conversation.customer_wrote_at, conversation.customer_heard_at = at, now
+    return _speak(conversation, spoken.author, spoken.key, at)
 
 
 def _speak(conversation: Conversation, author: MessageAuthor, key: str, at: datetime) -> bool:
@@ -237,6 +242,16 @@ async def recount(session: AsyncSession, conversation: Conversation) -> None:
             col(ChatMessage.at) == latest,
         )
     )
+    wrote_at = (
+        await session.exec(
+            select(ChatMessage.at)
+            .where(ChatMessage.conversation_id == conversation.id, ChatMessage.author == MessageAuthor.CUSTOMER)
+            .order_by(col(ChatMessage.at).desc())
+            .limit(1)
+        )
+    ).first()
+    heard_at = conversation.customer_heard_at or wrote_at
+    conversation.customer_wrote_at, conversation.customer_heard_at = wrote_at, heard_at if wrote_at else None
     conversation.last_spoken_at = conversation.last_spoken_key = conversation.silent_since = None
     for row in rows:
         _speak(conversation, row.author, message_key(row.wamid or row.external_id or ""), row.at)

@@ -15,7 +15,7 @@ from sqlmodel import and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import CreditKind, CreditState, SendState, StoreEventKind
-from models.tables import CreditEntry, ModelCall, Send, Store
+from models.tables import AnalysisCall, ConversationAnalysis, CreditEntry, ModelCall, Send, Store
 from storage.customers import lock_customer
 from storage.engine import LARGEST_ID
 from storage.events import add_broadcast
@@ -25,6 +25,7 @@ from storage.stores import required_id
 _LEFT_BEHIND = timedelta(hours=1)
 """An activity with its retries is over by then, so a reserved generation that old has lost its caller."""
 _AT_ONCE = 500
+_CALLS = (CreditKind.GENERATION, CreditKind.ANALYSIS)
 _UNDER_WAY = (SendState.IN_FLIGHT, SendState.UNKNOWN, SendState.PARKED)
 
 
@@ -49,6 +50,11 @@ def message_cause(send_id: int) -> str:
 def generation_cause(send_id: int, number: int) -> str:
     """Each call of the model is charged; a repetition of the same call is not."""
     return f"generation:{send_id}:{number}"
+
+
+def analysis_cause(analysis_id: int, number: int) -> str:
+    """Each call of the model about a conversation is charged; a repetition of the same call is not."""
+    return f"analysis:{analysis_id}:{number}"
 
 
 async def open_ledger(session: AsyncSession, store_id: int, balance: int, *, now: datetime) -> Store:
@@ -109,12 +115,19 @@ async def add_credits(
 
 
 async def set_prices(
-    session: AsyncSession, store_id: int, *, message: int | None, generation: int | None, now: datetime
+    session: AsyncSession,
+    store_id: int,
+    *,
+    message: int | None,
+    generation: int | None,
+    analysis: int | None = None,
+    now: datetime,
 ) -> Store:
     """Change what a message or a call of the model costs from now on; what is reserved keeps its price."""
     store = await _locked(session, store_id)
     store.message_credits = store.message_credits if message is None else message
     store.generation_credits = store.generation_credits if generation is None else generation
+    store.analysis_credits = store.analysis_credits if analysis is None else analysis
     if store.credits is not None:
         # Somebody may wait for more than is asked now.
         add_broadcast(session, credits_key(store_id), now=now, again=True)
@@ -131,6 +144,7 @@ async def reserve(
     *,
     now: datetime,
     send_id: int | None = None,
+    analysis_id: int | None = None,
     beside: int = 0,
 ) -> bool:
     """Take credits out for one cause, unless they do not suffice.
@@ -144,7 +158,8 @@ async def reserve(
         cause: names it once and for all; a cause that was charged already costs nothing more.
         amount: whole credits.
         now: the time.
-        send_id: the message that it belongs to.
+        send_id: the message that it belongs to, if it belongs to one.
+        analysis_id: the analysis of a conversation that it belongs to, likewise.
         beside: how many more must be left for what follows, which are not taken.
 
     Returns:
@@ -168,6 +183,7 @@ async def reserve(
             state=CreditState.RESERVED,
             amount=-amount,
             send_id=send_id,
+            analysis_id=analysis_id,
             at=now,
         )
     )
@@ -229,13 +245,13 @@ async def left_behind(session: AsyncSession, store_id: int, *, now: datetime) ->
     """
     rows = await session.exec(
         select(CreditEntry.id)
-        .join(Send, col(Send.id) == CreditEntry.send_id)
+        .join(Send, col(Send.id) == CreditEntry.send_id, isouter=True)
         .where(
             CreditEntry.store_id == store_id,
             CreditEntry.state == CreditState.RESERVED,
             or_(
                 and_(col(CreditEntry.kind) == CreditKind.MESSAGE, col(Send.state).not_in(_UNDER_WAY)),
-                and_(col(CreditEntry.kind) == CreditKind.GENERATION, col(CreditEntry.at) <= now - _LEFT_BEHIND),
+                and_(col(CreditEntry.kind).in_(_CALLS), col(CreditEntry.at) <= now - _LEFT_BEHIND),
             ),
         )
         .order_by(col(CreditEntry.id))
@@ -245,7 +261,11 @@ async def left_behind(session: AsyncSession, store_id: int, *, now: datetime) ->
 
 
 async def put_right(session: AsyncSession, line_id: int, *, now: datetime) -> None:
-    """Settle or release a line that was left behind, by what its message says under the customer's lock."""
+    """Settle or release a line that was left behind, by what it is for says under the customer's lock."""
+    entry = await session.get_one(CreditEntry, line_id)
+    if entry.analysis_id is not None:
+        await _put_analysis_right(session, entry, entry.analysis_id, now=now)
+        return
     of_line = select(CreditEntry, Send).where(CreditEntry.id == line_id, Send.id == CreditEntry.send_id)
     _, send = (await session.exec(of_line)).one()
     await lock_customer(session, send.customer_id)
@@ -255,6 +275,16 @@ async def put_right(session: AsyncSession, line_id: int, *, now: datetime) -> No
     if await _is_used(session, line, send):
         await settle_charge(session, line.store_id, line.cause, now=now)
     elif send.state not in _UNDER_WAY or line.kind is CreditKind.GENERATION:
+        await release_charge(session, line.store_id, line.cause, now=now)
+
+
+async def _put_analysis_right(session: AsyncSession, line: CreditEntry, analysis_id: int, *, now: datetime) -> None:
+    analysis = await session.get_one(ConversationAnalysis, analysis_id)
+    await lock_customer(session, analysis.customer_id)
+    numbers = await session.exec(select(AnalysisCall.number).where(AnalysisCall.analysis_id == analysis_id))
+    if line.cause in {analysis_cause(analysis_id, number) for number in numbers}:
+        await settle_charge(session, line.store_id, line.cause, now=now)
+    else:
         await release_charge(session, line.store_id, line.cause, now=now)
 
 

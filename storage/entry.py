@@ -10,7 +10,7 @@ from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import ConsentState, EnrollmentState, EventKind, ExitReason
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, Tracking
 from models.money import Money
 from models.tables import (
     Customer,
@@ -26,6 +26,7 @@ from models.tables import (
 from policies.eligibility import Candidate
 from policies.phones import suppression_hash
 from policies.schedule import Whereabouts, due_after, horizon, zone_at
+from policies.tracking import first_contact_at
 from storage.campaigns import latest_campaigns
 from storage.customers import suppressed
 from storage.enrollments import close_enrollment, open_enrollment
@@ -48,7 +49,9 @@ class Considered:
 
     @property
     def entry_key(self) -> str | None:
-        """What makes an entry the same entry: the message that nobody answered, the checkout, or the last order."""
+        """What makes an entry the same entry: an analysis, a message that nobody answered, a checkout, an order."""
+        if self.subject.analysis is not None:
+            return f"analysis-{required_id(self.subject.analysis.id)}"
         if self.subject.conversation is not None:
             return self.subject.conversation.last_spoken_key
         if self.subject.checkout is not None:
@@ -238,6 +241,9 @@ async def enroll(
         return None
     await _clear_slot(session, customer, entry.journey, new_id, now=now)
     where = Whereabouts(customer.time_zone, customer.phone, entry.store.time_zone)
+    analysis, begins = who.subject.analysis, entered_at
+    if analysis is not None and isinstance(entry.definition, Tracking):
+        begins = first_contact_at(entry.definition, analysis.wrote_at, where, now=entered_at)
     enrollment = Enrollment(
         id=new_id,
         store_id=required_id(entry.store.id),
@@ -247,14 +253,15 @@ async def enroll(
         launch_id=entry.launch_id,
         conversation_id=who.subject.conversation.id if who.subject.conversation is not None else None,
         checkout_id=who.subject.checkout.id if who.subject.checkout is not None else None,
+        analysis_id=analysis.id if analysis is not None else None,
         entry_key=entry_key,
         priority=entry.definition.priority,
         state=EnrollmentState.CONTROL if control else EnrollmentState.STARTING,
         selected_at=now,
         after_event_id=await last_event_id(session, customer_id),
         entered_at=entered_at,
-        due_at=None if control else due_after(entry.definition, 0, entered_at, where),
-        horizon_at=horizon(entry.definition, entered_at, zone_at(entry.definition, where, entered_at)),
+        due_at=None if control else due_after(entry.definition, 0, begins, where),
+        horizon_at=horizon(entry.definition, begins, zone_at(entry.definition, where, begins)),
     )
     session.add(enrollment)
     await session.flush()

@@ -44,6 +44,7 @@ from storage.ingest import insert_new, lock_customers
 from storage.opt_outs import recompute
 from storage.raw_bodies import empty_bodies, phone_traces
 from storage.reachability import has_another_number
+from storage.review_upkeep import forget_findings
 from storage.sends import FORGOTTEN
 from storage.shoppers import Shopper, find_shoppers
 from storage.steps import forget_steps
@@ -225,6 +226,7 @@ async def _erase_chats(session: AsyncSession, customer_id: int) -> set[str]:
     await _in_bulk(session, delete(ChatMessage).where(in_chats))
     await _in_bulk(session, delete(ConversationRef).where(col(ConversationRef.conversation_id).in_(chats)))
     await _in_bulk(session, delete(WatchAnswer).where(col(WatchAnswer.conversation_id).in_(chats)))
+    await forget_findings(session, customer_id)
     await _in_bulk(
         session,
         update(Conversation).where(col(Conversation.customer_id) == customer_id),
@@ -232,6 +234,8 @@ async def _erase_chats(session: AsyncSession, customer_id: int) -> set[str]:
         last_spoken_at=None,
         last_spoken_key=None,
         silent_since=None,
+        customer_wrote_at=None,
+        customer_heard_at=None,
     )
     return wamids | refs
 

@@ -15,7 +15,8 @@ from storage.intents import wrote_intents
 from storage.number_changes import MovedMeanwhileError, MovePiece, apply_move, find_movers
 from storage.people import resolve
 from storage.raw_bodies import empty_body
-from storage.statuses import MatchedMeanwhileError, StatusPiece, apply, match
+from storage.status_matching import MatchedMeanwhileError, apply, match
+from storage.statuses import StatusPiece
 
 _TRIES = 5
 

@@ -19,6 +19,7 @@ from models.tables import (
     Checkout,
     ConsentWriteBack,
     Conversation,
+    ConversationAnalysis,
     ConversationRef,
     CouponIssue,
     Customer,
@@ -28,8 +29,10 @@ from models.tables import (
     ExternalJourney,
     NumberMove,
     Order,
+    OutgoingEvent,
     Paced,
     PrivacyRequest,
+    Review,
     Send,
     WatchAnswer,
 )
@@ -42,6 +45,7 @@ from storage.conversations import move, set_context, set_open
 from storage.enrollments import close_enrollment, open_enrollment
 from storage.events import record_event
 from storage.opt_outs import facts_changed
+from storage.review_upkeep import join_reviews
 from storage.stores import required_id
 from storage.watches import wake_for_checkout, wake_for_conversation
 
@@ -58,6 +62,9 @@ _MOVED: Final = (
     PrivacyRequest,
     CustomerEvent,
     NumberMove,
+    OutgoingEvent,
+    Review,
+    ConversationAnalysis,
 )
 """Tables whose rows change hands without a unique key that could forbid it."""
 
@@ -189,12 +196,14 @@ async def _join(
         key: Any = table.conversation_id
         await _in_bulk(session, update(table).where(col(key) == gone_id), conversation_id=conversation_id)
     await _in_bulk(session, delete(WatchAnswer).where(col(WatchAnswer.conversation_id) == gone_id))
+    await join_reviews(session, conversation_id, gone_id)
     if gone.context_at is not None:
         set_context(conversation, gone.context, at=gone.context_at)
     if gone.column_at is not None:
         await move(session, kept, conversation, gone.board_column, at=gone.column_at, now=now)
     if gone.open_at is not None:
         await set_open(session, kept, conversation, is_open=gone.is_open, at=gone.open_at, now=now)
+    conversation.customer_heard_at = _later(conversation.customer_heard_at, gone.customer_heard_at)
     await session.delete(gone)
     await session.flush()
     await recount(session, conversation)

@@ -20,6 +20,7 @@ from storage.events import add_broadcast
 from storage.journeys import find_journey
 from storage.store_events import record_store_event
 from storage.stores import required_id
+from storage.tracking_schedules import reschedule
 from storage.wakes import check_health, wake_upkeep
 from storage.watches import wake_watch
 
@@ -172,6 +173,7 @@ async def _begin(session: AsyncSession, journey: Journey, cause: PauseCause, rea
         journey.paused_pending = journey.state is JourneyState.PENDING
         journey.state, journey.paused_since = JourneyState.PAUSED, now
         journey.state_reason = reason
+        reschedule(session, journey, now=now)
     elif cause is PauseCause.STAFF:
         # What a person has written says more than the cause's own word.
         journey.state_reason = reason
@@ -206,6 +208,7 @@ async def _go_on(
     journey.paused_since, journey.paused_pending = None, False
     if journey.state is JourneyState.PENDING:
         check_health(session, journey.store_id, now=now)
+        reschedule(session, journey, now=now)
         return
     if by_person:
         # Somebody has looked at it: what was lost before is no reason any more to pause it.
@@ -214,10 +217,11 @@ async def _go_on(
 
 
 async def release_journey(session: AsyncSession, journey: Journey, *, now: datetime) -> None:
-    """Tell everybody who waits for the journey that it runs: those who hold, its watch, its launches and paced."""
+    """Tell all that wait for the journey that it runs: who holds, its watch, its schedule, its launches and paced."""
     journey_id = required_id(journey.id)
     add_broadcast(session, journey_key(journey_id), now=now, again=True)
     await wake_watch(session, journey_id, now=now)
+    reschedule(session, journey, now=now)
     if journey.kind is JourneyKind.WIN_BACK and await waits_to_enter(session, journey_id):
         wake_upkeep(session, journey.store_id, now=now)
 

@@ -12,6 +12,7 @@ from models.tables import (
     Checkout,
     ConsentWriteBack,
     Conversation,
+    ConversationAnalysis,
     ConversationRef,
     CouponIssue,
     Customer,
@@ -23,9 +24,11 @@ from models.tables import (
     LaunchCandidate,
     NumberMove,
     Order,
+    OutgoingEvent,
     Paced,
     PrivacyRequest,
     Refund,
+    Review,
     Send,
     SendAttempt,
     TimelineEntry,
@@ -42,6 +45,8 @@ _OF_CUSTOMER: Final[dict[str, type[SQLModel]]] = {
     "enrollments": Enrollment,
     "sends": Send,
     "coupons": CouponIssue,
+    "reviews": Review,
+    "conversation_analyses": ConversationAnalysis,
     "entry_decisions": EntryDecision,
     "considered_for": LaunchCandidate,
     "waiting_for_a_day": Paced,
@@ -51,6 +56,7 @@ _OF_CUSTOMER: Final[dict[str, type[SQLModel]]] = {
     "consents_told_to_the_shop": ConsentWriteBack,
     "privacy_requests": PrivacyRequest,
     "counted_recipients": WindowRecipient,
+    "told_to_the_store": OutgoingEvent,
 }
 
 

@@ -15,6 +15,7 @@ from storage.events import record_event
 from storage.journeys import journey_of
 from storage.pausing import forget_pauses
 from storage.stores import required_id
+from storage.tracking_schedules import reschedule
 from storage.watches import read_all_again, wake_watch
 
 _AT_ONCE = 100
@@ -89,6 +90,7 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
     )
     removed = await session.exec(delete(Paced).where(col(Paced.journey_id) == journey.id))
     await wake_watch(session, required_id(journey.id), now=now)
+    reschedule(session, journey, now=now)
     if journey.kind is JourneyKind.FOLLOW_UP:
         await read_all_again(session, journey.store_id, now=now)
     return int(removed.rowcount)

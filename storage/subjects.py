@@ -1,6 +1,6 @@
-"""What an enrollment is about beyond its customer: the conversation that went silent, or the checkout left behind.
+"""What an enrollment is about beyond its customer: a conversation, what a review found in it, or a checkout.
 
-A win-back has neither and pays no statement for it.
+A win-back has none of them and pays no statement for it.
 """
 
 from collections import Counter
@@ -13,15 +13,16 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import SendState
-from models.tables import Checkout, Conversation, Customer, Enrollment, Send
+from models.tables import Checkout, Conversation, ConversationAnalysis, Customer, Enrollment, Send
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The conversation of a follow-up, the checkout of a cart journey, neither of a win-back."""
+    """The conversation of a follow-up, and its analysis in a tracking journey; the checkout of a cart journey."""
 
     conversation: Conversation | None = None
     checkout: Checkout | None = None
+    analysis: ConversationAnalysis | None = None
 
 
 _TICK = timedelta(seconds=1)
@@ -32,7 +33,7 @@ NO_SUBJECT: Final = Subject()
 
 async def subject_of(session: AsyncSession, enrollment: Enrollment) -> Subject:
     """The enrollment's subject as it is now."""
-    conversation, checkout = None, None
+    conversation, checkout, analysis = None, None, None
     if enrollment.conversation_id is not None:
         conversation = await session.get(Conversation, enrollment.conversation_id, populate_existing=True)
     if enrollment.checkout_id is not None:
@@ -46,7 +47,9 @@ async def subject_of(session: AsyncSession, enrollment: Enrollment) -> Subject:
                 .execution_options(populate_existing=True)
             )
         ).first() or await session.get(Checkout, enrollment.checkout_id, populate_existing=True)
-    return Subject(conversation, checkout)
+    if enrollment.analysis_id is not None:
+        analysis = await session.get(ConversationAnalysis, enrollment.analysis_id, populate_existing=True)
+    return Subject(conversation, checkout, analysis)
 
 
 async def own_word_since(

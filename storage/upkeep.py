@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, or_
+from sqlalchemy import and_, delete, exists, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,11 +20,15 @@ from models.tables import (
     ConversationRef,
     Customer,
     NumberMove,
+    OutgoingEvent,
+    Review,
     Shop,
     SignalIntent,
     UnmatchedStatus,
+    WebhookDelivery,
     WebhookUpdate,
 )
+from storage.review_upkeep import is_old
 from storage.stores import required_id
 
 PAGE = 100
@@ -32,6 +36,7 @@ _PRUNED_AT_ONCE = 2000
 _REPEATS_UNTIL = timedelta(days=30)
 _LONGEST_PAUSE = timedelta(hours=1)
 _MOST_TRIES = 40
+_IN_DELIVERY = exists().where(col(WebhookDelivery.event_id) == col(OutgoingEvent.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,7 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
     Args:
         session: a writing transaction.
         raw_before: raw updates that came in earlier go.
-        now: the dedupe keys, settled intents and changes of number of a month before it go.
+        now: the dedupe keys, settled intents, deliveries and changes of number of a month before it go.
 
     Returns:
         How many rows went; 0 when nothing old is left.
@@ -138,6 +143,9 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
         (SignalIntent, SignalIntent.id, col(SignalIntent.settled_at) < before),
         (NumberMove, NumberMove.id, col(NumberMove.at) < before),
         (ConversationRef, ConversationRef.id, _forlorn(raw_before)),
+        (Review, Review.id, is_old(now)),
+        (WebhookDelivery, WebhookDelivery.id, col(WebhookDelivery.settled_at) < before),
+        (OutgoingEvent, OutgoingEvent.id, and_(col(OutgoingEvent.at) < before, ~_IN_DELIVERY)),
     )
     gone = 0
     for table, key, old in pages:

@@ -89,7 +89,7 @@ async def speak(
         conversation.last_spoken_key = hashlib.sha256(f"{customer_id} {at}".encode()).hexdigest()[:40]
         conversation.silent_since = None if by_customer else at
         if by_customer:
-            customer.last_inbound_at = at
+            customer.last_inbound_at = conversation.customer_wrote_at = conversation.customer_heard_at = at
         for name, value in changes.items():
             setattr(conversation, name, value)
         await session.flush()

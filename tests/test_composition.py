@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from composition import EMBEDDED_KEY, cipher_from, secret_keys
+from composition import EMBEDDED_KEY, cipher_from, outgoing_client, secret_keys
+from gateway.app import gateway_settings
 from settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -38,3 +39,13 @@ async def test_programs_that_start_together_agree_on_the_key(tmp_path: Path) -> 
 
     keys = await asyncio.gather(*(asyncio.to_thread(run) for _ in range(2)))
     assert len(set(keys)) == 1
+
+
+def test_only_a_sandbox_reaches_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Addresses that stores enter lead to the public internet unless the operator says otherwise."""
+    monkeypatch.delenv("REKINDLE_OUTGOING_PRIVATE", raising=False)
+    assert not outgoing_client(Settings()).private
+    assert not gateway_settings(Settings()).private_endpoints
+    monkeypatch.setenv("REKINDLE_OUTGOING_PRIVATE", "allow")
+    assert outgoing_client(Settings()).private
+    assert gateway_settings(Settings()).private_endpoints

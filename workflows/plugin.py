@@ -14,10 +14,20 @@ from workflows.audience import AudienceWorkflow
 from workflows.failures import PrivateFailureConverter
 from workflows.health import HealthWorkflow
 from workflows.journey import JourneyWorkflow
+from workflows.tracking import TrackingWorkflow
 from workflows.upkeep import UpkeepWorkflow
 from workflows.watch import WatchWorkflow
+from workflows.webhook_delivery import WebhookDeliveryWorkflow
 
-WORKFLOWS = (JourneyWorkflow, AudienceWorkflow, HealthWorkflow, UpkeepWorkflow, WatchWorkflow)
+WORKFLOWS = (
+    JourneyWorkflow,
+    AudienceWorkflow,
+    HealthWorkflow,
+    UpkeepWorkflow,
+    WatchWorkflow,
+    TrackingWorkflow,
+    WebhookDeliveryWorkflow,
+)
 
 PASSED_THROUGH = (
     "activities",
@@ -35,6 +45,7 @@ PASSED_THROUGH = (
     "phonenumbers",
     "sqlalchemy",
     "sqlmodel",
+    "standardwebhooks",
     "structlog",
     "greenlet",
     "aiosqlite",

@@ -1,5 +1,6 @@
 """Tests of cli.advice and of how `validate` shows a journey of each kind."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,55 @@ async def test_validate_says_who_enters(scene: Scene, tmp_path: Path, text: str,
     assert answer.code == 0
     assert shown in answer.out
     assert ("warning: " in answer.err) is bool(advice(read_journey(text)))
+
+
+TRACKING = """\
+name: daily-review
+kind: tracking
+template: {name: tracking_note, language: es, variables: {"1": "{ai.text}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", None),
+        ("wait_days: 2", None),
+        ("run_at: 23:00", None),
+        ("auto_send: true\nrun_at: 07:59", "run_at 07:59 on mon, tue, wed, thu, fri, sat, sun lies outside"),
+        ("auto_send: true\nrun_at: 08:00", None),
+        (
+            "auto_send: true\nsending: {hours: business}",
+            "run_at 09:00 on sat, sun lies outside sending.hours (business",
+        ),
+        ('auto_send: true\nrun_at: 01:00\nsending: {hours: "20:00-02:00", weekdays: [sun]}\nweekdays: [mon]', None),
+        ("auto_send: true\nsending: {approval: required}", "messages wait for approval all the same"),
+        ("act: event", "act: event sends no message, so template means nothing"),
+        ("act: event\nwait_days: 3\nauto_send: true", "so auto_send, template, wait_days mean nothing"),
+    ],
+)
+def test_a_review_is_advised(line: str, words: str | None) -> None:
+    """What works is left alone; what contradicts itself, or waits where it was to go at once, is said."""
+    found = advice(read_journey(f"{TRACKING}{line}\n"))
+    assert (found == []) if words is None else (words in found[0] and len(found) == 1)
+
+
+def test_a_review_without_a_template_is_advised_of_the_window() -> None:
+    """After `wait_days` nothing could be sent any more; else it depends on the hour."""
+    short = TRACKING.rsplit("template", 1)[0]
+    assert "passed over (window_closed)" in advice(read_journey(short))[0]
+    assert "wait_days is 2 and there is no template" in advice(read_journey(f"{short}wait_days: 2\n"))[0]
+
+
+async def test_validate_tells_of_a_review_by_the_stores_clock(scene: Scene, tmp_path: Path) -> None:
+    """The next three runs, what follows, and the days of the year on which the clocks change over its time."""
+    await scene.add_store()  # of London
+    scene.clock = datetime(2026, 10, 23, 12, tzinfo=UTC)
+    path = tmp_path / "tracking.yaml"
+    path.write_text(f"{TRACKING}run_at: 01:30\n")
+    answer = await scene.run("validate", str(path))
+    assert answer.code == 0
+    assert "Sat 2026-10-24 01:30, Sun 2026-10-25 01:30, Mon 2026-10-26 01:30 (Europe/London)" in answer.out
+    assert "once somebody has approved it" in answer.out
+    assert "on Sun 2026-10-25 the clocks change and 01:30 comes twice; that day's run begins at 01:30 BST" in answer.err
+    assert "on Sun 2027-03-28 the clocks change and 01:30 is jumped over; that day's run begins at 02:00" in answer.err

@@ -15,7 +15,7 @@ from models.tables import Enrollment, Send, Template
 from storage.enrollments import enrollment_facts
 from storage.sends import Draft, ensure_send, save_draft
 from tests.cli.conftest import SALT, WABA, Scene, edit
-from tests.cli.test_documents import check
+from tests.cli.recorded import check
 from tests.worlds import NOON, World
 
 _LOOK_S = 0.05

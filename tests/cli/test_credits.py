@@ -8,7 +8,7 @@ from cli.credits import credit_findings
 from cli.readiness import credit_warning
 from models.tables import Store
 from tests.cli.conftest import Scene
-from tests.cli.test_documents import NOW, check
+from tests.cli.recorded import NOW, check
 from tests.worlds import DEFINITION
 
 
@@ -21,6 +21,8 @@ async def test_a_ledger_from_its_opening_to_its_end(world: Scene, temporal: Clie
     added = await world.run("credits", "add", "20", "--note", "invoice 7")
     assert "120 credits left" in added.out
     assert "a message costs 3" in (await world.run("credits", "price", "--message", "3")).out
+    priced = await world.run("credits", "price", "--analysis", "2")
+    assert "for a conversation's review 2" in priced.out
     check("credits", await world.run("credits", "list", "--json"))
     assert "invoice 7" in (await world.run("credits", "list")).out
     first = json.loads((await world.run("credits", "list", "--limit", "1", "--json")).out)

@@ -10,12 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from models.enums import AttemptStatus, EnrollmentState, ExitReason, HoldReason, LeftOut, SendState, SkipReason
+from models.enums import (
+    AttemptStatus,
+    EnrollmentState,
+    ExitReason,
+    HoldReason,
+    LeftOut,
+    ReviewOutcome,
+    SendState,
+    SkipReason,
+)
 from reports.wording import (
     ATTEMPTS,
     EXITS,
     HOLDS,
     OUTCOMES,
+    REVIEWS,
     SENDS,
     SKIPS,
     STATES,
@@ -196,6 +206,7 @@ async def test_ctrl_c_at_the_question_is_told_as_interrupted(scene: Scene) -> No
         (ATTEMPTS, AttemptStatus),
         (EXITS, {*ExitReason, "purchased_elsewhere"}),
         (OUTCOMES, {*LeftOut, "entered", "control"}),
+        (REVIEWS, ReviewOutcome),
     ],
 )
 def test_every_word_has_its_sentence(said: dict[str, str], vocabulary: set[str]) -> None:

@@ -8,7 +8,7 @@ from temporalio.client import Client
 from models.enums import JourneyState
 from models.tables import Journey
 from tests.cli.conftest import Answer, Scene
-from tests.cli.test_documents import NOW, check, seeded
+from tests.cli.recorded import NOW, check, seeded
 from tests.worlds import DEFINITION
 
 __all__ = ["seeded"]

@@ -8,7 +8,7 @@ from models.enums import SendState
 from models.tables import Send, SendAttempt
 from storage.settling import park_open_sends
 from tests.cli.conftest import SALT, WABA, Scene
-from tests.cli.test_documents import NOW, START, check
+from tests.cli.recorded import NOW, START, check
 from tests.worlds import World
 
 PHONE = "+447700900001"

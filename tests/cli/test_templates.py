@@ -13,7 +13,7 @@ from storage.enrollments import enrollment_facts
 from storage.senders import block_country, pause_sender
 from storage.template_states import block_message
 from tests.cli.conftest import SALT, WABA, Scene
-from tests.cli.test_documents import NOW, START, check
+from tests.cli.recorded import NOW, START, check
 from tests.worlds import World
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col, select
 
 from models.enums import MessageAuthor
-from models.tables import ChatMessage, Customer, Store
+from models.tables import ChatMessage, Conversation, Customer, Store
 from storage.engine import Database
 from storage.schema import HEAD, _run_migrations, ensure_current, schema_revision
 
@@ -77,3 +77,13 @@ async def test_an_upgrade_knows_who_wrote_each_message(old_database: Database) -
         store = (await session.exec(select(Store))).one()
     assert authors == [MessageAuthor.CUSTOMER, MessageAuthor.JOURNEY]
     assert store.stop_words == []
+
+
+async def test_an_upgrade_knows_when_customers_last_wrote(old_database: Database) -> None:
+    """The daily review finds conversations from before there was one."""
+    async with old_database.write() as session:
+        await (await session.connection()).run_sync(_run_migrations)
+    async with old_database.read() as session:
+        (chat,) = (await session.exec(select(Conversation))).all()
+    at = datetime(2026, 11, 1, 10, tzinfo=UTC)
+    assert (chat.customer_wrote_at, chat.customer_heard_at) == (at, at)

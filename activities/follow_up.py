@@ -1,0 +1,124 @@
+"""Following a finding up: has the customer bought meanwhile, in the shop or by what the store's CRM knows; then entry.
+
+Without an answer nobody is written to: the finding is left out as not verified, and the run's report says so.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from temporalio import activity
+
+from activities.errors import is_closed_door, to_application_error
+from activities.heartbeats import with_signs_of_life
+from activities.purchases import order_facts
+from activities.services import Services, started_at
+from models.orchestration import ReviewAnswer, ReviewRef
+from models.tables import Customer
+from policies.holdout import in_control
+from policies.tracking import bought_since
+from providers.errors import ProviderError
+from providers.shopify.records import ShopOrder
+from storage.analyses import Settled, write_off
+from storage.findings import Checked, Finding, act_on, open_finding
+from storage.shop_connection import shop_is_gone
+from storage.stores import StoreParts, holdout_salt, required_id, store_parts, suppression_key
+
+_PATIENCE: Final = 8
+"""Tries for a shop or a CRM that gives no answer, about four minutes."""
+
+
+class FollowUpActivities:
+    """What is asked of the shop about a finding; it runs on the shop's own task queue.
+
+    Args:
+        services: database, cipher, shop and CRM are used.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    @activity.defn
+    @with_signs_of_life
+    async def follow_up(self, ask: ReviewRef) -> ReviewAnswer:
+        """Verify that the customer has not bought, and let them enter, or tell of them where the journey only tells."""
+        now, services = started_at(), self._services
+        async with services.database.write() as session:
+            finding = await open_finding(session, ask.review_id, now=now)
+            if isinstance(finding, Settled):
+                return _answer(finding)
+            parts = await store_parts(session, required_id(finding.scope.store.id))
+        try:
+            checked = await self._check(finding, parts)
+        except ProviderError as error:
+            return await self._not_verified(ask.review_id, parts, error, now=now)
+        salt = holdout_salt(parts.store, services.cipher)
+
+        def is_control(customer: Customer) -> bool:
+            """The holdout's draw, by the shop's own customer id so that it survives a re-import."""
+            return in_control(
+                salt=salt,
+                journey=finding.scope.journey.name,
+                customer=customer.external_id or f"#{customer.id}",
+                control_percent=finding.scope.definition.control_percent,
+            )
+
+        key = suppression_key(parts.store, services.cipher)
+        async with services.database.write() as session:
+            return _answer(await act_on(session, finding, checked, suppression_key=key, is_control=is_control, now=now))
+
+    async def _check(self, finding: Finding, parts: StoreParts) -> Checked:
+        """What the customer bought from the review's window on: in the shop, then by the store's own CRM if it has one.
+
+        Raises:
+            ProviderError: somebody who has to be asked gives no answer.
+        """
+        customer, definition = finding.customer, finding.scope.definition
+        since = bought_since(finding.analysis.wrote_at, definition.window_hours)
+        orders = await self._orders(customer, parts, since)
+        bought = False
+        access = self._services.crm_access(parts.store)
+        if access is not None:
+            answer = await self._services.crm.has_bought(
+                access, phone=customer.phone, external_id=customer.external_id, since=since
+            )
+            bought = answer.bought
+        return Checked(orders=[order_facts(order) for order in orders], bought_elsewhere=bought)
+
+    async def _orders(self, customer: Customer, parts: StoreParts, since: datetime) -> list[ShopOrder]:
+        """By the shop's own number, or by phone of somebody whom it has not named to us."""
+        shop, access = self._services.shopify, self._services.shop_access(parts.shop)
+        if customer.external_id is not None and customer.external_id.isdigit():
+            return await shop.purchases_since(access, int(customer.external_id), since)
+        if customer.phone is None or customer.external_id is not None:
+            return []
+        known = await shop.customer_by_phone(access, customer.phone)
+        return [] if known is None else await shop.purchases_since(access, known.id, since)
+
+    async def _not_verified(
+        self, review_id: int, parts: StoreParts, error: ProviderError, *, now: datetime
+    ) -> ReviewAnswer:
+        """What an error means: another try, or nobody is written to.
+
+        A shop that refuses us altogether pauses its journeys, and with that the run; the finding waits for the next.
+
+        Raises:
+            ApplicationError: Temporal should try again.
+        """
+        if error.service == "shopify" and is_closed_door(error):
+            async with self._services.database.write() as session:
+                await shop_is_gone(session, required_id(parts.shop.id), now=now)
+            async with self._services.database.write() as session:
+                finding = await open_finding(session, review_id, now=now)
+            if isinstance(finding, Settled):
+                return _answer(finding)
+        again = to_application_error(error)
+        if not again.non_retryable and activity.info().attempt < _PATIENCE:
+            raise again from None
+        why = f"{error.service} gave no answer ({error.name})"
+        async with self._services.database.write() as session:
+            outcome = await write_off(session, review_id, why, final=False, now=now)
+        return ReviewAnswer(outcome=outcome)
+
+
+def _answer(settled: Settled) -> ReviewAnswer:
+    return ReviewAnswer(outcome=settled.outcome, stop=settled.stop)
