@@ -16,7 +16,8 @@ from activities.briefs import SENDERS
 from activities.errors import to_application_error
 from activities.heartbeats import with_signs_of_life
 from activities.services import Services, started_at
-from activities.verdicts import MOST_SUGGESTED, NoCredits, VerdictRules, reach_verdict, verdict_rules
+from activities.verdicts import MOST_SUGGESTED, MOST_TRIES, NoCredits, VerdictRules, reach_verdict, verdict_rules
+from models.enums import ReviewOutcome
 from models.orchestration import GiveUp, HandedOut, NextReviews, ReviewAnswer, ReviewRef
 from models.placeholders import AI_TEXT
 from models.tables import Review, TrackingRun
@@ -37,6 +38,15 @@ _PATIENCE: Final = 10
 _FAULTS: Final = 3
 """Tries for what nobody foresaw, before the conversation is written off."""
 _OUT_OF_MONEY: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_OF_THE_CONVERSATION: Final = frozenset(
+    {
+        "context_length_exceeded",
+        "string_above_max_length",
+        "content_filter",
+        "content_policy_violation",
+        "invalid_prompt",
+    }
+)
 _NO_SUCH_MODEL: Final = frozenset({"model_not_found", "http_404"})
 
 log = structlog.get_logger(__name__)
@@ -85,10 +95,14 @@ class AnalysisActivities:
 
     @activity.defn
     async def give_up(self, ask: GiveUp) -> ReviewAnswer:
-        """Write a conversation off whose step failed for good; one that is settled already stays as it is."""
+        """Write a conversation off whose step failed for good; one that is settled already stays as it is.
+
+        A model that asks for more patience than there is cannot be reached: so many of those in a row end the run.
+        """
         async with self._services.database.write() as session:
             outcome = await write_off(session, ask.review_id, ask.why, final=False, now=started_at())
-        return ReviewAnswer(outcome=outcome)
+        away = outcome is ReviewOutcome.UNREADABLE and ask.why == Throttled.__name__
+        return ReviewAnswer(outcome=outcome, away=away)
 
     async def _analyse(self, review_id: int, *, now: datetime) -> ReviewAnswer:
         services = self._services
@@ -99,7 +113,9 @@ class AnalysisActivities:
         if services.llm is None:
             return await self._stop(review_id, NO_MODEL, now=now)
         async with services.database.write() as session:
-            opened = await open_analysis(session, review_id, suppression_key=key, most_lines=MOST_TURNS, now=now)
+            opened = await open_analysis(
+                session, review_id, suppression_key=key, most_lines=MOST_TURNS, most_calls=MOST_TRIES, now=now
+            )
         if isinstance(opened, Settled):
             return ReviewAnswer(outcome=opened.outcome, stop=opened.stop)
         brief, rules = _brief(opened, now=now)
@@ -123,12 +139,14 @@ class AnalysisActivities:
         if for_all is not None:
             return await self._stop(review_id, for_all, now=now)
         hopeless = isinstance(error, Rejected) and not error.transient
+        # What else is refused for good (a setting that the server does not know) would be so for every conversation.
+        of_this_one = hopeless and isinstance(error, Rejected) and error.code in _OF_THE_CONVERSATION
         patient = isinstance(error, Throttled) or activity.info().attempt < _PATIENCE
         if not hopeless and patient:
             raise to_application_error(error) from None
         async with self._services.database.write() as session:
-            outcome = await write_off(session, review_id, error.name, final=hopeless, now=now)
-        return ReviewAnswer(outcome=outcome, away=not hopeless)
+            outcome = await write_off(session, review_id, error.name, final=of_this_one, now=now)
+        return ReviewAnswer(outcome=outcome, away=not of_this_one)
 
     async def _stop(self, review_id: int, reason: str, *, now: datetime) -> ReviewAnswer:
         async with self._services.database.write() as session:

@@ -18,7 +18,7 @@ from storage.analysis_calls import give_call_back, note_verdict, record_call, re
 from storage.customers import lock_customer
 from storage.events import record_event
 from storage.opt_outs import note_stop
-from storage.reviews import lock_review, settle_review
+from storage.reviews import lock_review_if_kept, settle_review
 from storage.run_stops import NO_CREDITS, stop_run, why_stopped
 from storage.stores import required_id
 from storage.tracking_runs import tracked_by
@@ -82,18 +82,23 @@ class AnalysisBook:
 
     async def _believe(self, session: AsyncSession, customer: Customer, result: Analysed) -> ReviewOutcome:
         opened, verdict, now = self._opened, result.verdict, self._now
-        review = await lock_review(session, self._review_id)
+        review = await lock_review_if_kept(session, self._review_id)
         analysis = await session.get_one(ConversationAnalysis, required_id(opened.analysis.id), populate_existing=True)
-        if review.outcome is not ReviewOutcome.WAITING or analysis.answered_at is not None:
-            return review.outcome
+        outcome = review.outcome if review is not None else ReviewOutcome.LEFT_OUT
+        if (review is not None and outcome is not ReviewOutcome.WAITING) or analysis.answered_at is not None:
+            return outcome
         if customer.erased_at is not None:
             # Erased while the model was thinking: nothing of them is written down any more.
-            settle_review(session, review, ReviewOutcome.LEFT_OUT, failed=gone(), now=now)
-            return review.outcome
+            if review is not None:
+                settle_review(session, review, ReviewOutcome.LEFT_OUT, failed=gone(), now=now)
+            return ReviewOutcome.LEFT_OUT
         said = asdict(verdict)
         note_verdict(analysis, **said, model=result.model, prompt_version=ANALYSIS_PROMPT_VERSION, now=now)
         if verdict.asked_to_stop:
             await self._opt_out(session, customer, verdict.quote)
+        if review is None:
+            # The chat was joined to another meanwhile, whose review of this run stands; who asked us to stop did so.
+            return outcome
         settle_review(session, review, _outcome(opened, verdict), analysis_id=analysis.id, now=now)
         return review.outcome
 

@@ -10,14 +10,13 @@ from temporalio import activity
 
 from activities.errors import is_closed_door, to_application_error
 from activities.heartbeats import with_signs_of_life
-from activities.purchases import order_facts
+from activities.purchases import crm_knows_purchase, orders_by_phone_too
 from activities.services import Services, started_at
 from models.orchestration import ReviewAnswer, ReviewRef
 from models.tables import Customer
 from policies.holdout import in_control
 from policies.tracking import bought_since
 from providers.errors import ProviderError
-from providers.shopify.records import ShopOrder
 from storage.analyses import Settled, write_off
 from storage.findings import Checked, Finding, act_on, open_finding
 from storage.shop_connection import shop_is_gone
@@ -74,25 +73,9 @@ class FollowUpActivities:
         """
         customer, definition = finding.customer, finding.scope.definition
         since = bought_since(finding.analysis.wrote_at, definition.window_hours)
-        orders = await self._orders(customer, parts, since)
-        bought = False
-        access = self._services.crm_access(parts.store)
-        if access is not None:
-            answer = await self._services.crm.has_bought(
-                access, phone=customer.phone, external_id=customer.external_id, since=since
-            )
-            bought = answer.bought
-        return Checked(orders=[order_facts(order) for order in orders], bought_elsewhere=bought)
-
-    async def _orders(self, customer: Customer, parts: StoreParts, since: datetime) -> list[ShopOrder]:
-        """By the shop's own number, or by phone of somebody whom it has not named to us."""
-        shop, access = self._services.shopify, self._services.shop_access(parts.shop)
-        if customer.external_id is not None and customer.external_id.isdigit():
-            return await shop.purchases_since(access, int(customer.external_id), since)
-        if customer.phone is None or customer.external_id is not None:
-            return []
-        known = await shop.customer_by_phone(access, customer.phone)
-        return [] if known is None else await shop.purchases_since(access, known.id, since)
+        orders = await orders_by_phone_too(self._services, parts.shop, customer, since=since)
+        bought = await crm_knows_purchase(self._services, parts.store, customer, since=since)
+        return Checked(orders=orders, bought_elsewhere=bought)
 
     async def _not_verified(
         self, review_id: int, parts: StoreParts, error: ProviderError, *, now: datetime

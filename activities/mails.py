@@ -43,7 +43,10 @@ async def _send(services: Services, parts: StoreParts, due: DueMail, *, now: dat
         outcome = NO_ADDRESS
     else:
         try:
-            await services.mail.send(mail_about(due, parts.store.slug), parts.store.alert_emails, at=now)
+            refused = await services.mail.send(mail_about(due, parts.store.slug), parts.store.alert_emails, at=now)
+            if refused:
+                # Sent again it would come twice to the others, and a refused address is mended by a person.
+                log.warning("some recipients of a mail were refused", store=parts.id, refused=refused)
         except MailNotSentError as error:
             log.warning("a mail was not sent", store=parts.id, mail=due.kind.value, why=str(error))
             outcome, later = f"refused: {error}", None if error.permanent else str(error)

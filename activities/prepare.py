@@ -12,7 +12,7 @@ from activities.errors import is_closed_door, to_application_error
 from activities.journey_state import obey_journey, probes_for_payment
 from activities.outcomes import finished_send, hold_stage, shop_key, skip_stage
 from activities.precheck import refused_anyway
-from activities.purchases import purchases_of
+from activities.purchases import bought_elsewhere, purchases_of
 from activities.services import Services, started_at
 from activities.subjects import asked_of_subject
 from activities.suggestions import suggested_draft
@@ -37,6 +37,9 @@ from storage.subjects import Subject, subject_of
 from storage.substitutions import stand_in
 
 _SOURCE = "shopify_check"
+_CRM = "crm"
+_PATIENCE = 20
+"""Tries for a CRM that gives no answer, about an hour."""
 
 
 class PrepareActivities:
@@ -60,7 +63,10 @@ class PrepareActivities:
         try:
             orders = await purchases_of(self._services, facts, subject)
             coupon = await coupon_for(self._services, facts, now=now) if needs_coupon else None
+            elsewhere = await bought_elsewhere(self._services, facts, subject)
         except ProviderError as error:
+            if error.service == _CRM:
+                return _without_crm(error, now=now)
             if is_closed_door(error):
                 return await self._hold_for_shop(ask, now=now)
             raise to_application_error(error) from None
@@ -72,6 +78,8 @@ class PrepareActivities:
             notice = (
                 await exit_notice(session, facts, now=now) if orders else notice_of(facts, scene.exit_event, now=now)
             )
+            if notice is None and elsewhere and (scene.send is None or scene.send.state in CLAIMABLE):
+                notice = ExitNotice(reason=ExitReason.PURCHASED, at=now)
             if notice is not None:
                 return StageResult(step=StageStep.EXIT, exit=notice)
             subject = await subject_of(session, facts.enrollment)
@@ -172,6 +180,18 @@ class PrepareActivities:
             await _apply_orders(session, facts, orders, now=now)
             reason = await close_enrollment(session, facts.enrollment, reason=ask.reason, now=now)
             return Concluded(reason=reason)
+
+
+def _without_crm(error: ProviderError, *, now: datetime) -> StageResult:
+    """Without the CRM's answer nobody is written to, as when they entered.
+
+    Raises:
+        ApplicationError: Temporal should try again.
+    """
+    again = to_application_error(error)
+    if not again.non_retryable and activity.info().attempt < _PATIENCE:
+        raise again from None
+    return StageResult(step=StageStep.EXIT, exit=ExitNotice(reason=ExitReason.NO_LONGER_ELIGIBLE, at=now))
 
 
 def _still_true(send: Send, coupon: CouponValue | None) -> bool:

@@ -96,8 +96,10 @@ def run_times(one: Planned) -> RunTimes:
 async def ensure_schedules(services: Services, store_id: int, *, now: datetime) -> None:
     """See that each of the store's tracking journeys has the schedule that it should have, and no other one has one.
 
+    One that Temporal calls wrong is left out, so that it holds nothing else up.
+
     Raises:
-        RPCError: Temporal did not accept it.
+        RPCError: Temporal could not be asked.
     """
     async with services.database.read() as session:
         found = await planned_journeys(session, store_id)
@@ -105,11 +107,15 @@ async def ensure_schedules(services: Services, store_id: int, *, now: datetime) 
         try:
             await ensure_schedule(services.temporal, one, now=now)
         except RPCError as error:
-            if error.status is not RPCStatusCode.UNIMPLEMENTED:
+            if error.status is RPCStatusCode.UNIMPLEMENTED:
+                # The time-skipping server of simulations has no schedules; the simulation begins the runs itself.
+                log.debug("this Temporal server has no schedules", store=store_id)
+                return
+            if error.status is not RPCStatusCode.INVALID_ARGUMENT:
                 raise
-            # The time-skipping server of simulations has no schedules; the simulation begins the runs itself.
-            log.debug("this Temporal server has no schedules", store=store_id)
-            return
+            # Asked again it would say the same, of a zone that it does not know; the store's other upkeep goes on.
+            why = error.message
+            log.warning("Temporal refuses a journey's schedule", store=store_id, journey=one.journey_id, why=why)
 
 
 async def ensure_schedule(client: Client, one: Planned, *, now: datetime) -> None:

@@ -121,18 +121,18 @@ class SendActivities:
                 session, facts, attempt, conversation_id=chat, text=message.shown, kind=message.kind, now=now
             )
             await _tell_late(session, send, attempt, before, now=now)
-            await _note_probe(session, facts, attempt, now=now)
             if attempt.number != send.attempt:
                 # This worker was given up long ago, and another attempt has been made: nobody reads this answer.
-                await apply_kept_statuses(session, attempt, now=now)
+                await _take_kept(session, facts, attempt, now=now)
                 return StageResult(step=StageStep.UNKNOWN, hold_reason=HoldReason.SEND_UNKNOWN)
             still_in_it = facts.enrollment.stage <= ask.stage
             if still_in_it and has_failed_since(send, attempt) and await all_failed(session, send):
                 # A status was faster than this record: Meta took the message and has dropped it already.
+                await _note_probe(session, facts, attempt, now=now)
                 reopen(send)
                 return await react(session, facts, send, told_by_status(attempt), now=now)
             finished = finished_stage(facts, ask.stage, StageStep.ACCEPTED, send.settled_at or now)
-            await apply_kept_statuses(session, attempt, now=now)
+            await _take_kept(session, facts, attempt, now=now)
             return finished
 
     async def _not_accepted(
@@ -178,6 +178,15 @@ class SendActivities:
             return None
         pause = pause_before_next(refusal, send, tries)
         return pause if pause <= _QUICK else None
+
+
+async def _take_kept(session: AsyncSession, facts: EnrollmentFacts, attempt: SendAttempt, *, now: datetime) -> None:
+    """What was reported of the message before its id was known, and then what its going says of its number.
+
+    In this order: the ids' locks come before the number's, as where a batch of statuses is merged.
+    """
+    await apply_kept_statuses(session, attempt, now=now)
+    await _note_probe(session, facts, attempt, now=now)
 
 
 async def _note_probe(session: AsyncSession, facts: EnrollmentFacts, attempt: SendAttempt, *, now: datetime) -> None:

@@ -165,6 +165,10 @@ def rotate(
     return execute(lambda run: _rotate(run, endpoint), as_json=as_json, store=store, debug=debug)
 
 
+def _is_local(url: str) -> bool:
+    return url.startswith(("http://127.", "http://localhost", "https://127.", "https://localhost"))
+
+
 async def _add(run: Run, url: str, events: list[str]) -> int:
     from providers.addresses import UnsafeUrlError, check_url  # noqa: PLC0415 - commands that reach nobody load no client
 
@@ -172,7 +176,8 @@ async def _add(run: Run, url: str, events: list[str]) -> int:
     try:
         check_url(url, private=run.settings.outgoing_private == "allow")
     except UnsafeUrlError as error:
-        raise Failure(str(error), code=USAGE) from None
+        hint = "; REKINDLE_OUTGOING_PRIVATE=allow is for trying an endpoint on this machine" if _is_local(url) else ""
+        raise Failure(f"{error}{hint}", code=USAGE) from None
     async with run.database() as database:
         parts = await run.store(database)
         async with database.write() as session:

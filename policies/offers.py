@@ -62,6 +62,15 @@ _AMOUNTS = (
         r"|kostet|kosten|preis(?: ist| von)?)\W{1,3}(?:(?:only|just|solo|s\u00f3lo|s\u00f3|apenas|nur)\W)?"
         rf"(?P<value>{_NUMBER})"
     ),
+    # "for just 10", "te lo dejo en 10": a figure without a currency, in words in which only a price is named.
+    re.compile(
+        r"\b(?:for (?:just|only)|por (?:solo|s\u00f3lo|s\u00f3|apenas)|f\u00fcr nur"
+        r"|(?:sell|give|do|have|let you have) (?:it|them|that|this)(?: to you)? for"
+        r"|(?:(?:te|se) )?l[oa]s? (?:dej|doy|damos|vend)\w* (?:en|por|a)"
+        r"|(?:fa\u00e7o|fazemos|deixo|deixamos|vendo|vendemos)(?: \w+){0,2} por)\s"
+        rf"(?P<value>{_NUMBER})"
+        r"(?! ?(?:minut|hour|day|week|month|hora|d[i\u00ed]a|semana|mes|stunde|tag|woche|people|pe[rs]))"
+    ),
 )
 # A figure that the shop wrote without a currency is a price if it has cents, if it is long, or by the word before it.
 _BARE_AMOUNTS = (
@@ -80,12 +89,24 @@ _FREE_DELIVERY = _any(
     r"\b(?:kostenlos|gratis|kostenfrei|frei)\w* (?:versand|lieferung)\w*\b",
     r"\b(?:versand|lieferung) (?:\w+ )?(?:kostenlos|gratis|kostenfrei|frei)\b",
     r"\bversandkostenfrei\w*\b",
+    r"\b(?:shipping|delivery|postage) (?:is |comes |are )?(?:on us|included|on the house)\b",
+    r"\bwe(?:'ll| will)? (?:cover|pay(?: for)?|take care of) (?:the |your )?(?:shipping|delivery|postage)\b",
+    r"\benv[i\u00ed]os? (?:\w+ ){0,2}(?:incluidos?|por nuestra cuenta)\b",
+    r"\b(?:frete|entrega|envio) (?:\w+ ){0,2}(?:inclu[i\u00ed]d[oa]|por nossa conta)\b",
+    r"\b(?:versand|lieferung) (?:\w+ )?(?:inklusive|inbegriffen|auf uns|\u00fcbernehmen wir)\b",
+    r"\b(?:\u00fcbernehmen|zahlen) (?:wir )?(?:den|die) (?:versand|lieferung)\w*",
 )
 _DISCOUNT = _any(
     r"\bdiscount\w*", r"\b(?:half|\d+) off\b", r"[%\u066a]\s*off\b", r"\boff (?:the|your)\b",
     r"\bhalf[ -]price\b", r"\bpromo\w*", r"\bpromoc\w*", r"\bcoupons?\b", r"\bvouchers?\b", r"\bcash ?back\b",
     r"\brebates?\b", r"\b(?:special|reduced|better|lower) (?:price|offer|deal)s?\b", r"\bcheaper\b",
-    r"\bprice cut\b", r"\bmoney off\b", r"\bmark(?:ed)? ?down\b",
+    r"\bprice cut\b", r"\bmoney off\b", r"\bmark(?:ed)? ?down\b", r"\bhalf (?:of )?(?:the|its|that) price\b",
+    r"\bbuy (?:one|1),? get\b", r"\bbogo\b", r"\b(?:two|three|2|3) for (?:the price of )?(?:one|two|1|2)\b",
+    r"\b(?:dos|tres|2|3) por (?:uno|un[ao]|dos|1|2)\b", r"\b3 ?x ?2\b(?! ?(?:c?m|metr|met|ft))",
+    r"\bpag[au]\w* (?:\d|un[ao]?|dos|uma?|dois|duas),? (?:[ye] )?l[el]e?v\w+",
+    r"\blev[ae]\w* (?:\d|dois|duas|tr[e\u00ea]s),? (?:e )?pag\w+",
+    r"\b(?:zwei|drei|2|3) (?:zum preis von|f\u00fcr) (?:eine[mns]?|zwei|1|2)\b",
+    r"\b(?:save|ahorr\w+|economi[sz]\w*|poup\w+|spar(?:e|en|st)?) (?:(?:you|te|up|to|hasta|at\u00e9|bis|zu) ){0,2}\d",
     r"\bdescuent\w*", r"\brebaj\w*", r"\bofertas?\b", r"\bcup[o\u00f3]n\w*", r"\bmitad de(?:l)? precio\b",
     r"\b\d ?x ?1\b", r"\bm[a\u00e1]s barat\w*", r"\b(?:precio|pre\u00e7o) especial\b",
     r"\bdescont\w*", r"\bcupo(?:m|ns)\b", r"\bmetade do pre\u00e7o\b", r"\bmais barat\w*", r"\bmais em conta\b",
@@ -97,7 +118,10 @@ _FREE = _any(
     r"\bfree of charge\b", r"\bon the house\b", r"\bcomplimentary\b", r"\bfor nothing\b",
     r"\bgratis\b", r"\bgratuit\w*", r"\bsin (?:ning\u00fan )?(?:costo|coste|cargo)\b",
     r"\b(?:llevas?|damos|incluimos|va|viene) (?:\w+ ){0,3}de regalo\b",
-    r"\b(?:te|le|les|os) regal\w+", r"\bgr[a\u00e1]tis\b", r"\bde gra\u00e7a\b", r"\bsem (?:custo|cobran\u00e7a)\b",
+    r"\b(?:te|se|le|les|os) (?:l[oa]s? )?regal\w+", r"\bgift (?:from|on) us\b", r"\b(?:is|are|it's|that's) on us\b",
+    r"\bun regalo (?:de nuestra parte|nuestro|para (?:ti|vos|usted))\b", r"\bganh\w+ (?:um|uma|de) presente\b",
+    r"\bschenken? (?:wir )?(?:dir|ihnen|euch)\b", r"\bgeschenk von uns\b",
+    r"\bgr[a\u00e1]tis\b", r"\bde gra\u00e7a\b", r"\bsem (?:custo|cobran\u00e7a)\b",
     r"\bbrindes?\b", r"\bkostenlos\w*", r"\bkostenfrei\w*", r"\bumsonst\b", r"\bgeschenkt\b",
 )  # fmt: skip
 _WORDED = (

@@ -157,7 +157,7 @@ def evaluate_review(
         *reachability(candidate, definition.conversations.consent, template_needed=not reply, by_user_id=True),
         _text(reviewed),
         _analysed(reviewed),
-        _lately(reviewed, started_at),
+        lately(reviewed.analysed_by_run_at, started_at),
         *_of_the_customer(candidate, reviewed, definition, reply=reply, now=now),
     ]
 
@@ -221,11 +221,12 @@ def _analysed(reviewed: Reviewed) -> RuleResult:
     )
 
 
-def _lately(reviewed: Reviewed, started_at: datetime) -> RuleResult:
+def lately(analysed_by_run_at: datetime | None, started_at: datetime) -> RuleResult:
+    """No conversation is analysed by two runs of one day: asked by who is considered, and right before the model is."""
     return rule_result(
         LeftOut.ANALYSED_LATELY,
-        passed=not analysed_lately(started_at, reviewed.analysed_by_run_at),
-        seen=ago(reviewed.analysed_by_run_at, started_at, "analysis"),
+        passed=not analysed_lately(started_at, analysed_by_run_at),
+        seen=ago(analysed_by_run_at, started_at, "analysis"),
         threshold="no analysis by a run of the 24 hours before; the next run looks again",
     )
 

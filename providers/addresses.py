@@ -6,6 +6,7 @@ written; IANA's special-purpose registries (RFC 6890 and its successors) say whi
 """
 
 import ipaddress
+import re
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -31,6 +32,8 @@ _SPECIAL: Final = tuple(
         "3fff::/20",
     )
 )
+
+_DOTTED: Final = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 _IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -64,7 +67,7 @@ def check_url(url: str, *, private: bool = False) -> SplitResult:
         raise UnsafeUrlError("the URL must start with https://")
     if "@" in parts.netloc:
         raise UnsafeUrlError("the URL must hold no user and no password")
-    if not host or "%" in host:
+    if not host or "%" in host or not _is_whole(parts.netloc, host, port):
         raise UnsafeUrlError("the URL names no host that can be reached")
     if "#" in url:
         raise UnsafeUrlError("the URL must have no #")
@@ -99,6 +102,17 @@ def refused(address: str, *, private: bool = False) -> str | None:
     if special or not found.is_global or found.is_multicast or found.is_reserved:
         return "the address is not on the public internet"
     return None
+
+
+def _is_whole(netloc: str, host: str, port: int | None) -> bool:
+    """Whether host and port are all that stands there, and numbers that look like an address are one.
+
+    Others read on where `urlsplit` leaves off (`[2001:db8::1]x`), and refuse what a resolver guesses at (`8.8.8.010`).
+    """
+    bracketed = f"[{host}]" if ":" in host else host
+    if netloc.lower() not in (bracketed, f"{bracketed}:", f"{bracketed}:{port}"):
+        return False
+    return _DOTTED.fullmatch(host) is None or _literal(host) is not None
 
 
 def _literal(host: str) -> _IPAddress | None:

@@ -82,15 +82,18 @@ class MailServer:
             password=unquote(parts.password) if parts.password else None,
         )
 
-    async def send(self, mail: Mail, recipients: Sequence[str], *, at: datetime) -> None:
+    async def send(self, mail: Mail, recipients: Sequence[str], *, at: datetime) -> int:
         """Hand the mail in, for all recipients at once.
+
+        Returns:
+            How many of the recipients the server refused while it took the mail for the others.
 
         Raises:
             MailNotSentError: it was refused, or the server cannot be reached. It may have gone all the same if the
                 connection broke after the last byte; whoever sends it again sends the same Message-ID.
         """
         try:
-            await aiosmtplib.send(
+            refused, _ = await aiosmtplib.send(
                 self._message(mail, recipients, at=at),
                 hostname=self.host,
                 port=self.port,
@@ -107,6 +110,7 @@ class MailServer:
             raise MailNotSentError(f"refused ({error.code})", permanent=_is_final(error.code)) from None
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             raise MailNotSentError(type(error).__name__, permanent=False) from None
+        return len(refused)
 
     def _message(self, mail: Mail, recipients: Sequence[str], *, at: datetime) -> EmailMessage:
         message = EmailMessage()

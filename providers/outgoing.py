@@ -128,12 +128,12 @@ class OutgoingClient:
 
     async def _post(self, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         try:
-            parts = check_url(url, private=self.private)
-        except UnsafeUrlError:
+            parts, whole = check_url(url, private=self.private), httpx.URL(url)
+        except (UnsafeUrlError, httpx.InvalidURL):
             raise NoAnswerError(Trouble.REFUSED_ADDRESS) from None
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
         for address in (addresses := await self._addresses(host, port)):
-            there = httpx.URL(url).copy_with(host=address, port=port)
+            there = whole.copy_with(host=address, port=port)
             request = httpx.Request(
                 "POST",
                 there,
@@ -141,7 +141,10 @@ class OutgoingClient:
                 content=content,
                 extensions={
                     "sni_hostname": host,
-                    "timeout": httpx.Timeout(self._answers_within).as_dict(),
+                    # An address that swallows everything leaves time for the host's other ones.
+                    "timeout": httpx.Timeout(
+                        self._answers_within, connect=self._answers_within / _MOST_ADDRESSES
+                    ).as_dict(),
                 },
             )
             try:

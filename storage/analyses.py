@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlmodel import and_, col, select
+from sqlmodel import and_, col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import LeftOut, ReviewOutcome, RunState
-from models.tables import ChatMessage, Conversation, ConversationAnalysis, Review, TrackingRun
+from models.tables import ChatMessage, Conversation, ConversationAnalysis, JourneyVersion, Review, TrackingRun
+from models.tracking import Tracking
 from policies.eligibility import RuleResult, first_failure, rule_result
+from policies.tracking import lately
 from storage.analysis_calls import count_calls, reserve_call
 from storage.customers import lock_customer
+from storage.journeys import parse_definition
 from storage.review_facts import was_unfollowed
 from storage.reviews import ask_again, lock_review, settle_review
 from storage.run_stops import NO_CREDITS, stop_run, why_stopped
@@ -46,7 +49,7 @@ class Asking:
         scope: the journey with the run's version.
         attempt: which follow-up of the opportunity the message would be.
         lines: the conversation's last messages that have words, oldest first.
-        calls: how many calls are on record, from an earlier try; the next one's credits are reserved.
+        calls: how many calls are on record, from an earlier try; the next one's credits are reserved if there is one.
     """
 
     analysis: ConversationAnalysis
@@ -57,7 +60,7 @@ class Asking:
 
 
 async def open_analysis(
-    session: AsyncSession, review_id: int, *, suppression_key: bytes, most_lines: int, now: datetime
+    session: AsyncSession, review_id: int, *, suppression_key: bytes, most_lines: int, most_calls: int, now: datetime
 ) -> Asking | Settled:
     """Take the right to ask the model about a review's conversation as it is now, and reserve the call's credits.
 
@@ -68,6 +71,7 @@ async def open_analysis(
         review_id: the review.
         suppression_key: of the store.
         most_lines: how much of the conversation is read.
+        most_calls: how often the model is asked; nothing is reserved for a call beyond.
         now: the time.
     """
     waiting = await session.get_one(Review, review_id)
@@ -95,14 +99,16 @@ async def open_analysis(
     )
     review.last_key, review.wrote_at = analysis.last_key, analysis.wrote_at
     if known is not None:
-        settled = await _settled_before(session, review, known, now=now)
+        settled = await _settled_before(session, scope, review, known, now=now)
         if settled is not None:
             return settled
-    analysis.run_id, analysis.version_id, analysis.asked_at = required_id(run.id), run.version_id, now
+    analysis.journey_id, analysis.run_id, analysis.version_id = run.journey_id, required_id(run.id), run.version_id
+    analysis.asked_at = now
     session.add(analysis)
     await session.flush()
     asked = await ask_again(session, scope, analysis, suppression_key=suppression_key, now=now)
     failed = first_failure(asked.results) if asked is not None else gone()
+    failed = failed or await _asked_lately(session, run, analysis, now=now)
     if asked is None or failed is not None:
         settle_review(session, review, ReviewOutcome.LEFT_OUT, failed=failed, now=now)
         if known is None:
@@ -110,21 +116,21 @@ async def open_analysis(
         return Settled(ReviewOutcome.LEFT_OUT)
     review.analysis_id = analysis.id
     calls = await count_calls(session, required_id(analysis.id))
-    if not await reserve_call(session, analysis, calls + 1, now=now):
+    if calls < most_calls and not await reserve_call(session, analysis, calls + 1, now=now):
         return Settled(review.outcome, await stop_run(session, run, NO_CREDITS, now=now))
     lines = await _last_lines(session, required_id(conversation.id), most_lines)
     return Asking(analysis, scope, asked.reviewed.attempt, lines, calls)
 
 
 async def _settled_before(
-    session: AsyncSession, review: Review, known: ConversationAnalysis, *, now: datetime
+    session: AsyncSession, scope: Tracked, review: Review, known: ConversationAnalysis, *, now: datetime
 ) -> Settled | None:
     """What an analysis of the same last message makes of this review; None if this one is to go on with it."""
     if known.answered_at is None:
         mine = known.run_id == review.run_id or await _is_lost(session, known, now=now)
         if mine:
             return None
-    elif await _is_unfollowed(session, review, known, now=now):
+    elif await _is_unfollowed(session, review, known, now=now) and await _still_meant(session, scope, known):
         # Paid for, and the run that found it could not follow it up any more.
         settle_review(session, review, ReviewOutcome.DETECTED, analysis_id=known.id, now=now)
         return Settled(ReviewOutcome.DETECTED)
@@ -153,6 +159,38 @@ async def _is_unfollowed(session: AsyncSession, review: Review, known: Conversat
         .where(Review.analysis_id == known.id, Review.id != review.id, put_off)
     )
     return known.attempt is None and (await session.exec(waits.limit(1))).first() is not None
+
+
+async def _still_meant(session: AsyncSession, scope: Tracked, known: ConversationAnalysis) -> bool:
+    """Whether a finding is one of this journey's as it is now, and its message written by the same instructions."""
+    if known.journey_id != scope.journey.id or known.intent is None or not scope.definition.takes(known.intent):
+        return False
+    version = await session.get_one(JourneyVersion, known.version_id)
+    found_by = parse_definition(version.definition)
+    return isinstance(found_by, Tracking) and found_by.instructions == scope.definition.instructions
+
+
+async def _asked_lately(
+    session: AsyncSession, run: TrackingRun, analysis: ConversationAnalysis, *, now: datetime
+) -> RuleResult | None:
+    """Whether another run of the same day has asked about the conversation since it was considered, or asks now."""
+    asks = and_(
+        col(ConversationAnalysis.answered_at).is_(None),
+        TrackingRun.state == RunState.RUNNING,
+        col(ConversationAnalysis.asked_at) > now - _LOST,
+    )
+    latest = await session.exec(
+        select(func.max(TrackingRun.started_at))
+        .join(ConversationAnalysis, col(ConversationAnalysis.run_id) == TrackingRun.id)
+        .where(
+            ConversationAnalysis.conversation_id == analysis.conversation_id,
+            ConversationAnalysis.id != analysis.id,
+            TrackingRun.id != run.id,
+            or_(col(ConversationAnalysis.answered_at).is_not(None), asks),
+        )
+    )
+    rule = lately(latest.one(), run.started_at)
+    return None if rule.passed else rule
 
 
 async def write_off(session: AsyncSession, review_id: int, why: str, *, final: bool, now: datetime) -> ReviewOutcome:

@@ -6,6 +6,7 @@ A try is counted before its request leaves. A worker that dies in between has it
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -19,6 +20,9 @@ from storage.engine import LARGEST_ID
 from storage.outgoing import start
 from storage.outgoing_bodies import render
 from storage.stores import required_id
+
+_LOST_AFTER: Final = timedelta(hours=1)
+"""How long after its time a try may come: Temporal and the workers may have been away."""
 
 
 class UnknownDeliveryError(LookupError):
@@ -138,8 +142,8 @@ async def note_not_delivered(
         now: the time.
     """
     delivery = await session.get_one(WebhookDelivery, due.id)
-    if delivery.state is not DeliveryState.WAITING:
-        return None  # a try that was thought lost has settled it
+    if delivery.state is not DeliveryState.WAITING or delivery.first_try_at != due.first_try_at:
+        return None  # a try that was thought lost has settled it, or staff have begun another round since
     delivery.last_status, delivery.last_error = status, error
     again = next_try(first=due.first_try_at, now=now, tries=due.tries, asked=asked, key=f"{due.id}:{due.tries}")
     if is_final or again is None:
@@ -226,6 +230,8 @@ async def find_delivery(session: AsyncSession, store_id: int, delivery_id: int) 
 async def send_again(session: AsyncSession, store_id: int, delivery_id: int, *, now: datetime) -> ListedDelivery:
     """Begin a further round of a delivery that is over, under the same id of its event.
 
+    Over is also what should have been tried long ago: its workflow is lost, and nothing else would ever settle it.
+
     Raises:
         UnknownDeliveryError: the store has no such delivery.
         NotRetriableError: it is on its way, or its endpoint is told of nothing.
@@ -236,7 +242,9 @@ async def send_again(session: AsyncSession, store_id: int, delivery_id: int, *, 
     await session.exec(wanted.with_for_update())
     found = await find_delivery(session, store_id, delivery_id)
     delivery = found.delivery
-    if delivery.state is DeliveryState.WAITING:
+    if delivery.state is DeliveryState.WAITING and (
+        delivery.next_try_at is None or now - delivery.next_try_at < _LOST_AFTER
+    ):
         raise NotRetriableError("it is on its way, and is tried again by itself")
     if found.endpoint.removed_at is not None:
         raise NotRetriableError("its endpoint was removed")

@@ -25,7 +25,7 @@ from policies.schedule import Whereabouts
 from storage.engine import is_sqlite
 from storage.events import first_exit_event
 from storage.journeys import parse_definition
-from storage.outgoing import announce
+from storage.outgoing import announce, announce_unmended
 from storage.watches import ask_again
 
 RESTARTED = "restarted"
@@ -185,6 +185,7 @@ async def close_enrollment(
     await session.flush()
     await ask_again(session, enrollment.customer_id, now=now)
     if not held_out:
+        await announce_unmended(session, enrollment.store_id, enrollment.id, now=now)
         await announce(
             session,
             enrollment.store_id,

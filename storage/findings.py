@@ -22,7 +22,7 @@ from storage.entry import Considered, Entry, count_entered, enroll
 from storage.journeys import journey_of
 from storage.orders import OrderFacts, apply_order
 from storage.outgoing import announce
-from storage.reviews import ask_again, lock_review, settle_review
+from storage.reviews import ask_again, lock_review_if_kept, settle_review
 from storage.run_stops import why_stopped
 from storage.stores import required_id
 from storage.tracking_runs import Tracked, tracked_by
@@ -55,7 +55,10 @@ class Checked:
 
 async def open_finding(session: AsyncSession, review_id: int, *, now: datetime) -> Finding | Settled:
     """The finding, or what has been come to about it already."""
-    review = await session.get_one(Review, review_id)
+    review = await session.get(Review, review_id)
+    if review is None:
+        # Its chat was joined to another, whose review of this run stands.
+        return Settled(ReviewOutcome.LEFT_OUT)
     run = await session.get_one(TrackingRun, review.run_id)
     scope = await tracked_by(session, run)
     stop = await why_stopped(session, run, scope, now=now)
@@ -87,7 +90,9 @@ async def act_on(
     # The journey cannot be stopped before the transaction ends, nor another entry fill the day.
     journey = await journey_of(session, required_id(finding.scope.journey.id), alone=True)
     customer = await lock_customer(session, finding.analysis.customer_id)
-    review = await lock_review(session, required_id(finding.review.id))
+    review = await lock_review_if_kept(session, required_id(finding.review.id))
+    if review is None:
+        return Settled(ReviewOutcome.LEFT_OUT)
     run = await session.get_one(TrackingRun, review.run_id, populate_existing=True)
     scope = await tracked_by(session, run)
     stop = await why_stopped(session, run, scope, now=now)

@@ -193,7 +193,7 @@ async def _lock_numbers(session: AsyncSession, ids: Iterable[int]) -> list[Numbe
             select(Number)
             .where(col(Number.id).in_(sorted(set(ids))))
             .order_by(col(Number.id))
-            .with_for_update()
+            .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
     )

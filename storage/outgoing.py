@@ -5,14 +5,14 @@ and nothing is told that was rolled back (promise 3).
 """
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlmodel import col, select
+from sqlmodel import and_, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import DeliveryState, OutgoingKind
-from models.tables import OutgoingEvent, Send, Store, WebhookDelivery, WebhookEndpoint
+from models.enums import AttemptStatus, DeliveryState, OutgoingKind
+from models.tables import OutgoingEvent, Send, SendAttempt, Store, WebhookDelivery, WebhookEndpoint
 from storage.events import add_intent
 from storage.ingest import insert_new
 from storage.intents import START_DELIVERY
@@ -20,6 +20,7 @@ from storage.stores import required_id
 
 _MESSAGE: Final = "msg_"
 _ID_BYTES: Final = 10
+_TOLD_LATE: Final = timedelta(days=7)
 _TELLS: Final = "stores with endpoints"
 
 
@@ -111,6 +112,26 @@ async def announce_failure(session: AsyncSession, send: Send, *, code: int | Non
         send_id=send.id,
         detail={"code": code},
     )
+
+
+async def announce_unmended(session: AsyncSession, store_id: int, enrollment_id: str, *, now: datetime) -> None:
+    """Tell of messages that failed after WhatsApp took them, where the journey ends before it could try again."""
+    if not await _tells(session, store_id):
+        return
+    failed = await session.exec(
+        select(Send, SendAttempt.error_code)
+        .join(SendAttempt, and_(col(SendAttempt.send_id) == col(Send.id), SendAttempt.number == Send.attempt))
+        .where(
+            Send.enrollment_id == enrollment_id,
+            SendAttempt.status == AttemptStatus.FAILED,
+            col(SendAttempt.wamid).is_not(None),
+            # What failed earlier was told then, and that may be forgotten by now.
+            col(SendAttempt.failed_at) > now - _TOLD_LATE,
+        )
+        .order_by(col(Send.id))
+    )
+    for send, code in failed.all():
+        await announce_failure(session, send, code=code, at=now)
 
 
 async def deliver_to(

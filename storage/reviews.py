@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from models.enums import ReviewOutcome
 from models.tables import Conversation, ConversationAnalysis, Review
@@ -26,9 +27,22 @@ async def waiting_reviews(session: AsyncSession, run_id: int, *, after: int, lim
 
 
 async def lock_review(session: AsyncSession, review_id: int) -> Review:
-    """The review, which nobody else changes before the transaction ends; to be locked after its customer."""
+    """The review, which nobody else changes before the transaction ends; to be locked after its customer.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: its chat was joined to another, whose review of the run stands.
+    """
+    return (await session.exec(_locked(review_id))).one()
+
+
+async def lock_review_if_kept(session: AsyncSession, review_id: int) -> Review | None:
+    """The same, or None where another review of the run stands for it."""
+    return (await session.exec(_locked(review_id))).first()
+
+
+def _locked(review_id: int) -> SelectOfScalar[Review]:
     query = select(Review).where(Review.id == review_id).with_for_update(key_share=True)
-    return (await session.exec(query.execution_options(populate_existing=True))).one()
+    return query.execution_options(populate_existing=True)
 
 
 def settle_review(

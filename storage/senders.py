@@ -117,7 +117,7 @@ async def heed_probes(
             col(Number.id).in_(sorted(claims)), col(Number.paused_reason).is_not(None), col(Number.paused_until) <= now
         )
         .order_by(col(Number.id))
-        .with_for_update()
+        .with_for_update(key_share=True)  # chats and attempts that only name it go on being written
         .execution_options(populate_existing=True)
     )
     for number in (await session.exec(over)).all():
@@ -259,7 +259,10 @@ async def tell_of_account(session: AsyncSession, number: Number, event: str, *, 
 
 async def _locked(session: AsyncSession, number_id: int) -> Number | None:
     found = await session.exec(
-        select(Number).where(Number.id == number_id).with_for_update().execution_options(populate_existing=True)
+        select(Number)
+        .where(Number.id == number_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     return found.first()
 
@@ -269,7 +272,7 @@ async def _of_account(session: AsyncSession, waba_id: str) -> Sequence[Number]:
         select(Number)
         .where(Number.waba_id == waba_id)
         .order_by(col(Number.id))
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     return found.all()

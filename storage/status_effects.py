@@ -208,13 +208,29 @@ async def _reopen(session: AsyncSession, failures: Iterable[Failure], *, now: da
 
 async def _announce(session: AsyncSession, failures: Iterable[Failure], handed_on: Collection[str]) -> None:
     """Tell the stores' own systems of messages that have failed for good; of the others their journeys say so."""
-    for one in failures:
+    failed = [
+        one for one in failures if one.attempt.status is AttemptStatus.FAILED and one.attempt.number == one.send.attempt
+    ]
+    unsettled = {one.send.enrollment_id for one in failed if one.send.settled_at is None}
+    ended = await _ended(session, unsettled)
+    for one in failed:
         send, code = one.send, one.piece.error_code
-        if one.attempt.status is not AttemptStatus.FAILED or one.attempt.number != send.attempt:
-            continue
-        over = send.settled_at is not None and send.enrollment_id not in handed_on
+        settled = send.settled_at is not None or send.enrollment_id in ended
+        over = settled and send.enrollment_id not in handed_on
         if over or not may_follow(reaction_for(code, None, 0, is_transient=False)):
             await announce_failure(session, send, code=code, at=one.piece.at)
+
+
+async def _ended(session: AsyncSession, enrollment_ids: Collection[str]) -> set[str]:
+    """Those of these enrollments that are closed, whose journeys try nothing again."""
+    if not enrollment_ids:
+        return set()
+    closed = await session.exec(
+        select(Enrollment.id).where(
+            col(Enrollment.id).in_(sorted(enrollment_ids)), Enrollment.state == EnrollmentState.CLOSED
+        )
+    )
+    return set(closed)
 
 
 def _lock_order(facts: EnrollmentFacts, send: Send, reaction: Reaction) -> tuple[bool, str, bool, str, str, int]:

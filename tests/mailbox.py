@@ -15,10 +15,11 @@ PASSWORD = "s/p@ss"
 
 @dataclass
 class Mailbox:
-    """The server's books; an `answer` other than 250 refuses every mail."""
+    """The server's books; an `answer` other than 250 refuses every mail, and `unknown` addresses are nobody's."""
 
     port: int = 0
     answer: str = "250 OK"
+    unknown: frozenset[str] = frozenset()
     received: list[tuple[list[str], EmailMessage]] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
 
@@ -31,6 +32,15 @@ class Mailbox:
     def subjects(self) -> list[str]:
         """What the mails are about, in their order."""
         return [str(message["Subject"]) for _, message in self.received]
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        """Take a recipient, or say that there is none by that name."""
+        if address in self.unknown:
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep the mail, or refuse it."""

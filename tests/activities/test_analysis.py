@@ -23,6 +23,7 @@ from models.enums import (
     CreditState,
     EnrollmentState,
     ExitReason,
+    LeftOut,
     MessageAuthor,
     ReviewOutcome,
     SaleStanding,
@@ -39,7 +40,7 @@ from models.tables import (
     Store,
     TrackingRun,
 )
-from providers.errors import CredentialRefused, OutcomeUnknown, ProviderError, Throttled
+from providers.errors import CredentialRefused, OutcomeUnknown, ProviderError, Rejected, Throttled
 from providers.llm.client import LlmClient
 from providers.llm.results import TokenUsage
 from providers.llm.verdicts import Analysed, AnalysisRequest, AnalysisResult, Verdict
@@ -49,6 +50,7 @@ from storage.credits import left_behind, open_ledger, put_right
 from storage.customers import lock_customer
 from storage.engine import Database
 from storage.erasure import erase_customer
+from storage.merging import merge_customers
 from storage.opt_outs import change_consent
 from storage.stores import required_id
 from storage.tracking_runs import finish_run
@@ -347,3 +349,106 @@ async def test_a_throttled_call_is_repeated_when_the_server_says_so_and_costs_no
         await scene.analyse(await scene.considered(), attempt=50)
     assert raised.value.next_retry_delay == wait
     assert (await scene.one(Store)).credits == 10
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_a_conversation_is_not_asked_about_twice_a_day_whatever_is_written_between(
+    scene: Scene,
+    meanwhile: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Two runs considered it, and the customer wrote again after, or while, the first one asked: the second waits."""
+    first, second = [await scene.considered(key) for key in ("run-1", "run-2")]
+    beside: list[ReviewAnswer] = []
+
+    async def write_again() -> Verdict:
+        await scene.reviews.say(scene.customer, NOON, text="And the red one?")
+        if meanwhile:
+            beside.append(await scene.analyse(second))
+        return OPEN
+
+    scene.model.script = [write_again, OPEN]
+    await scene.analyse(first)
+    await scene.analyse(second)
+    assert scene.model.asked == 1
+    assert [one.left_out for one in await scene.rows(Review)] == [None, LeftOut.ANALYSED_LATELY]
+
+
+async def _stopped_after_a_finding(scene: Scene) -> None:
+    assert (await scene.analyse(await scene.considered())).outcome is ReviewOutcome.DETECTED
+    async with scene.world.database.write() as session:
+        await finish_run(session, 1, stop_reason="no_credits", now=NOON)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"sensitivity": "high"}, {"instructions": "Do not offer discounts."}, {"name": "another-review"}]
+)
+async def test_a_finding_under_other_orders_is_not_followed_up(scene: Scene, changes: dict[str, str]) -> None:
+    """What was found and written for an older version, or for another journey, is not said in this one's name."""
+    await _stopped_after_a_finding(scene)
+    await scene.reviews.launch(tracking(**changes))
+    later = await scene.considered("run-2", now=NOON + timedelta(minutes=5))
+    assert (await scene.analyse(later)).outcome is ReviewOutcome.LEFT_OUT
+    (_, review) = await scene.rows(Review)
+    assert (review.left_out, scene.model.asked) == (LeftOut.ANALYSED, 1)
+
+
+async def test_an_analysis_that_another_journey_left_unanswered_becomes_the_one_that_asks(scene: Scene) -> None:
+    """Its contacts are counted among those of the journey that makes them."""
+    scene.model.script = [_dies, OPEN]
+    with pytest.raises(asyncio.CancelledError):
+        await scene.analyse(await scene.considered())
+    async with scene.world.database.write() as session:
+        await finish_run(session, 1, stop_reason="cancelled", now=NOON)
+    other = await scene.reviews.launch(tracking(name="another-review"))
+    assert (await scene.analyse(await scene.considered("run-2"))).outcome is ReviewOutcome.DETECTED
+    assert (await scene.one(ConversationAnalysis)).journey_id == other
+
+
+async def test_nothing_is_reserved_for_a_conversation_whose_tries_are_used_up(scene: Scene) -> None:
+    """A worker that died after the third answer of no use leaves three calls, and the run is not out of credits."""
+    await scene.open_ledger(3)
+    scene.model.script = [INVENTED]
+    review = await scene.considered()
+    with (
+        mock.patch("activities.analysis.write_off", side_effect=asyncio.CancelledError),
+        pytest.raises(asyncio.CancelledError),
+    ):
+        await scene.analyse(review)
+    answer = await scene.analyse(review, attempt=2)
+    assert (answer.outcome, answer.stop) == (ReviewOutcome.UNREADABLE, None)
+    assert await scene.charges() == [CreditState.SETTLED] * 3
+    assert scene.model.asked == 3
+
+
+async def test_an_opt_out_is_heard_although_its_chat_was_joined_to_another_meanwhile(scene: Scene) -> None:
+    """Two customers turn out to be one while the model reads what one of them said: it counts for both."""
+    twin = await scene.world.customer("+447700900124")
+    await scene.reviews.say(twin, NOON - timedelta(hours=1), text="Do not write to me again!")
+    run = await scene.reviews.consider("run-1", now=NOON)
+    of = {one.customer_id: required_id(one.id) for one in await scene.rows(Review, run_id=run.id)}
+
+    async def merged() -> Verdict:
+        async with scene.world.database.write() as session:
+            kept, gone = [await lock_customer(session, one) for one in (scene.customer, twin)]
+            await merge_customers(session, kept, gone, now=NOON)
+        return STOP
+
+    scene.model.script = [OPEN, merged]
+    await scene.analyse(of[scene.customer])
+    await scene.analyse(of[twin])
+    assert (await scene.one(Customer, id=scene.customer)).opted_out_at is not None
+    assert [one.outcome for one in await scene.rows(AnalysisCall)] == ["used", "used"]
+
+
+@pytest.mark.parametrize(("code", "of_all"), [("unsupported_parameter", True), ("context_length_exceeded", False)])
+async def test_a_request_that_is_refused_as_such_is_no_verdict_about_a_conversation(
+    scene: Scene,
+    code: str,
+    of_all: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """A wrong setting would be refused for everybody: the run ends in time, and the next one tries."""
+    error = Rejected(service="llm", operation="analyse", status=400, code=code, transient=False)
+    scene.model.script = [error]
+    answer = await scene.analyse(await scene.considered())
+    assert (answer.outcome, answer.away) == (ReviewOutcome.UNREADABLE, of_all)
+    assert ((await scene.one(ConversationAnalysis)).answered_at is None) is of_all

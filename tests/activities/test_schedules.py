@@ -10,10 +10,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from temporalio.client import Client, ScheduleHandle
+from temporalio.client import Client, Schedule, ScheduleHandle
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
+from activities import schedules
 from activities.schedules import (
     ensure_schedule,
     ensure_schedules,
@@ -213,6 +214,39 @@ async def test_a_server_without_schedules_is_left_alone(tmp_path: Path) -> None:
         assert refused.value.status is RPCStatusCode.UNIMPLEMENTED
         services = cast("Services", SimpleNamespace(database=database, temporal=client))
         await ensure_schedules(services, world.store_id, now=NOW)
+    await database.close()
+
+
+async def test_a_schedule_that_the_server_refuses_holds_nothing_else_up(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its list of zones may be older than ours: the store's other journeys get their schedules, its upkeep goes on."""
+    new_sqlite_file(tmp_path / "rekindle.db", stamped=True)
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/rekindle.db", throwaway=True)
+    world = await make_world(database)
+    async with database.write() as session:
+        for name in ("first", "second"):
+            journey, _ = await publish(session, world.store_id, _definition(name=name, run_at="11:00"), now=NOW)
+            journey.state = JourneyState.ACTIVE
+    async with database.read() as session:
+        first, second = await planned_journeys(session, world.store_id)
+    real = schedules.schedule_of
+
+    def unknown_zone(one: Planned, *, now: datetime) -> Schedule:
+        wanted = real(one, now=now)
+        if one.journey == first.journey:
+            wanted.spec.time_zone_name = "Antarctica/Newest"
+        return wanted
+
+    monkeypatch.setattr(schedules, "schedule_of", unknown_zone)
+    with pytest.raises(RPCError) as refused:
+        await ensure_schedule(client, first, now=NOW)
+    assert refused.value.status is RPCStatusCode.INVALID_ARGUMENT
+    services = cast("Services", SimpleNamespace(database=database, temporal=client))
+    await ensure_schedules(services, world.store_id, now=NOW)
+    assert await look_at_schedule(client, first.store_id, first.journey_id) is None
+    assert await look_at_schedule(client, second.store_id, second.journey_id) is not None
+    await _handle(client, second).delete()
     await database.close()
 
 

@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+import zlib
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlmodel import select
 from temporalio.exceptions import ApplicationError
 
 from gateway.app import GatewaySettings, create_app
@@ -17,10 +21,14 @@ from models.enums import (
     SendState,
 )
 from models.orchestration import StageStep
-from models.tables import Enrollment, Send, SendAttempt, Shop
+from models.tables import Enrollment, Number, Send, SendAttempt, Shop
+from storage import status_effects
 from storage.engine import Database
 from storage.enrollments import enrollment_facts, set_holding
+from storage.ingest import Delivery
+from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.settling import settle_by_staff
+from storage.statuses import Report, StatusPiece
 from tests.sending import (
     ACCEPTED,
     BROKEN,
@@ -302,3 +310,55 @@ async def test_only_the_approved_revision_is_claimed(world: World) -> None:
     asked = await run_send(send_activities(world, take), enrollment, keep_text=True, revision=2)
     assert asked.step is StageStep.UNAPPROVED
     assert await world.rows(SendAttempt) == []
+
+
+async def test_a_probe_that_is_taken_and_a_batch_of_statuses_wait_for_each_other_in_one_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both want the locks of the messages' ids and of the number whose pause is over: neither fails over it."""
+    if world.database.is_sqlite:
+        pytest.skip("SQLite has one lock for all")
+    (probing,) = await ready_sends(world)
+    other = await world.claim(await world.enroll(await world.customer("+447700900150", external_id="150")))
+    async with world.database.write() as session:
+        number = (await session.exec(select(Number))).one()
+        number.paused_reason, number.paused_until = "refused:131031", NOON - timedelta(minutes=10)
+    batch_has_ids, batch_may_go_on = asyncio.Event(), asyncio.Event()
+    real = status_effects.spread
+
+    async def spread(*arguments: Any, **named: Any) -> None:
+        batch_has_ids.set()
+        await batch_may_go_on.wait()
+        await real(*arguments, **named)
+
+    monkeypatch.setattr("storage.status_matching.spread", spread)
+
+    async def take_batch() -> None:
+        told = StatusPiece("st:1", world.number_id, "wamid.1", Report.SENT, NOON, other)
+        elsewhere = Delivery("whatsapp", "whatsapp", "batch", "{}", NOON, world.store_id)
+        await ingest_whatsapp(world.database, elsewhere, WhatsAppPieces(statuses=(told,)))
+
+    async def accept(_request: httpx.Request) -> httpx.Response:
+        await batch_has_ids.wait()
+        return httpx.Response(200, json={"messages": [{"id": _same_lock_as("wamid.1")}]})
+
+    batch = asyncio.create_task(take_batch())
+    sending = asyncio.create_task(run_send(send_activities(world, accept), probing))
+    await _somebody_waits(world)
+    batch_may_go_on.set()
+    await batch
+    assert (await sending).step is StageStep.ACCEPTED
+
+
+def _same_lock_as(wamid: str) -> str:
+    """Another message's id that shares its lock: there are 64."""
+    lock = zlib.crc32(wamid.encode()) % 64
+    return next(one for one in (f"wamid.x{n}" for n in range(10_000)) if zlib.crc32(one.encode()) % 64 == lock)
+
+
+async def _somebody_waits(world: World) -> None:
+    """Until a transaction waits for another's lock."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with asyncio.timeout(10), world.database.engine.connect() as connection:
+        while (await connection.execute(waiting)).scalar_one() == 0:  # noqa: ASYNC110 - another transaction tells no event
+            await asyncio.sleep(0.02)

@@ -41,6 +41,14 @@ async def test_a_mail_arrives_with_its_words_and_its_id(inbox: Mailbox) -> None:
     assert first["Date"].datetime == AT
 
 
+async def test_recipients_who_are_refused_are_counted_while_the_others_get_it(inbox: Mailbox) -> None:
+    """One wrong address keeps nobody from reading the mail, and does not pass unseen."""
+    inbox.unknown = frozenset({"gone@example.com"})
+    server = MailServer.from_url(inbox.url, "rekindle@example.com")
+    assert await server.send(MAIL, ["a@example.com", "gone@example.com"], at=AT) == 1
+    assert [recipients for recipients, _ in inbox.received] == [["a@example.com"]]
+
+
 async def test_a_password_with_signs_is_written_percent_encoded(inbox: Mailbox) -> None:
     """The user and the password of the URL are what the server is told."""
     url = f"smtp://post%40shop:{quote(PASSWORD, safe='')}@127.0.0.1:{inbox.port}"

@@ -88,6 +88,28 @@ async def test_odd_spellings_of_an_address_are_what_they_mean(left: list[httpx.R
     assert not left
 
 
+@pytest.mark.parametrize("host", ["8.8.8.010", "[2606:4700::1111]x", "[v1.x]"])
+async def test_a_host_that_no_request_can_name_is_no_fault_of_ours(left: list[httpx.Request], host: str) -> None:
+    """There is no answer, as of any other address that we do not go to; whoever asked goes on."""
+    assert await trouble(OutgoingClient(resolve=Names([PUBLIC])), f"https://{host}/") is Trouble.REFUSED_ADDRESS
+    assert not left
+
+
+async def test_an_address_that_swallows_everything_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host with an IPv6 address that leads nowhere from here is reached by its other one."""
+    nowhere = "2606:4700::1111"
+
+    async def connect(_: httpx.AsyncHTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.url.host == nowhere:
+            await asyncio.sleep(request.extensions["timeout"]["connect"])
+            raise httpx.ConnectTimeout("")
+        return httpx.Response(200, stream=httpx.ByteStream(b""), request=request)
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", connect)
+    client = OutgoingClient(resolve=Names([nowhere, PUBLIC]), answers_within=0.6)
+    assert (await client.post("https://hooks.example/", headers={}, content=BODY)).is_success
+
+
 async def test_a_redirect_is_an_answer_and_leads_nowhere() -> None:
     """Its status is told; the place that it names gets no request, and no cookie is sent the next time."""
     secret = Receiver()

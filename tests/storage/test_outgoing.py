@@ -391,6 +391,36 @@ async def test_an_endpoint_that_takes_something_now_and_then_is_left_alone(world
     assert len(set(intents)) == len(intents) == 4
 
 
+async def test_a_delivery_that_nobody_came_for_can_be_sent_again(world: World) -> None:
+    """Its workflow was ended by hand, or Temporal has lost it: what is long overdue is on its way no more."""
+    await listens(world)
+    await closes(world, await world.enroll(await world.customer()))
+    due = await taken(world, hours=2)
+    await failed(world, due, hours=2)
+    (row,) = await world.rows(WebhookDelivery)
+    assert row.next_try_at is not None
+    async with world.database.write() as session:
+        for too_early in (later(hours=2), row.next_try_at + timedelta(minutes=59)):
+            with pytest.raises(NotRetriableError, match="on its way"):
+                await send_again(session, world.store_id, 1, now=too_early)
+        again = await send_again(session, world.store_id, 1, now=row.next_try_at + timedelta(hours=1))
+        assert (again.delivery.round, again.delivery.tries, again.delivery.state) == (1, 0, DeliveryState.WAITING)
+
+
+async def test_a_try_of_an_earlier_round_says_nothing_of_the_next(world: World) -> None:
+    """A worker that was thought lost learns at last that its request broke: the round that staff began goes on."""
+    await listens(world)
+    await closes(world, await world.enroll(await world.customer()))
+    lost = await taken(world)
+    await failed(world, await taken(world, hours=24), hours=24)
+    async with world.database.write() as session:
+        await enable_endpoint(session, world.store_id, 1)
+        await send_again(session, world.store_id, 1, now=later(hours=25))
+    assert not await failed(world, lost, hours=25)
+    (row,) = await world.rows(WebhookDelivery)
+    assert (row.state, row.round) == (DeliveryState.WAITING, 1)
+
+
 async def test_what_is_meant_for_a_disabled_endpoint_is_withdrawn(world: World) -> None:
     """But a test reaches it, and says nothing about it."""
     endpoint = await listens(world)

@@ -1,10 +1,13 @@
 """What statuses do to others than their message, and that they ask for nothing where they do nothing."""
 
-from sqlalchemy import event
+from sqlalchemy import event as sql_event
 from sqlmodel import select
 
-from models.enums import AttemptStatus
-from models.tables import Customer, Number, SendAttempt
+from models.enums import AttemptStatus, EnrollmentState, ExitReason, OutgoingKind, SendState
+from models.tables import Customer, Enrollment, Number, OutgoingEvent, SendAttempt
+from storage.customers import lock_customer
+from storage.endpoints import add_endpoint
+from storage.enrollments import close_enrollment
 from storage.ingest import Delivery
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.statuses import Report, StatusPiece
@@ -31,7 +34,7 @@ async def test_an_ordinary_batch_asks_nothing_of_others(world: World) -> None:
     attempts = [await world.claim(await world.enroll(await world.customer(f"+4477009001{n:02}"))) for n in range(7)]
     await take(world, *(piece(world, Report.SENT, attempt) for attempt in attempts))
     asked: list[str] = []
-    event.listen(
+    sql_event.listen(
         world.database.engine.sync_engine,
         "before_cursor_execute",
         lambda _c, _cursor, statement, *_: asked.append(statement),
@@ -73,3 +76,49 @@ async def test_a_message_that_arrives_beside_one_that_fails_tells_that_the_perso
     assert statuses == {first: AttemptStatus.FAILED, second: AttemptStatus.DELIVERED}
     [person] = await world.rows(Customer)
     assert (person.unreachable_code, person.unreachable_until) == (None, None)
+
+
+async def told(world: World) -> list[OutgoingKind]:
+    """What the store's own systems are told, in order."""
+    return [one.kind for one in await world.rows(OutgoingEvent)]
+
+
+async def listens(world: World) -> None:
+    """Somebody wants to hear of messages that failed."""
+    async with world.database.write() as session:
+        await add_endpoint(
+            session,
+            world.store_id,
+            url="https://hooks.example/in",
+            kinds=[OutgoingKind.MESSAGE_FAILED],
+            cipher=world.cipher,
+            now=NOON,
+        )
+
+
+async def test_a_failure_that_comes_after_the_journeys_end_is_told(world: World) -> None:
+    """Nobody knew what became of the message when its customer left; no journey is there to try again."""
+    await listens(world)
+    enrollment = await world.enroll(await world.customer(), state=EnrollmentState.CLOSED)
+    attempt = await world.claim(enrollment, state=SendState.UNKNOWN)
+    await take(world, piece(world, Report.FAILED, attempt, code=131049))
+    assert await told(world) == [OutgoingKind.MESSAGE_FAILED]
+
+
+async def test_a_failure_that_its_journey_had_no_time_to_mend_is_told_at_its_end(world: World) -> None:
+    """It was the journey's to try again, and the journey ended first; once, and nothing of messages that went."""
+    await listens(world)
+    enrollment = await world.enroll(await world.customer(), state=EnrollmentState.WATCHING, stage=2)
+    first, second = await world.claim(enrollment), await world.claim(enrollment, stage=1)
+    await take(world, piece(world, Report.DELIVERED, first), piece(world, Report.SENT, second))
+    await take(world, piece(world, Report.FAILED, second, code=131049))
+    assert (enrollment, "attempt_settled") in await world.intents()
+    assert await told(world) == []
+    for _ in range(2):
+        async with world.database.write() as session:
+            row = await session.get_one(Enrollment, enrollment)
+            await lock_customer(session, row.customer_id)
+            await close_enrollment(session, row, reason=ExitReason.CUSTOMER_REPLIED, now=later(minutes=1))
+    assert await told(world) == [OutgoingKind.MESSAGE_FAILED]
+    (event,) = await world.rows(OutgoingEvent)
+    assert event.detail == {"code": 131049}

@@ -6,7 +6,9 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.analysis import AnalysisActivities
 from gateway.decisions import Desk, Wanted
 from models.enums import (
     BuyingIntent,
@@ -16,11 +18,12 @@ from models.enums import (
     ExitReason,
     HoldReason,
     JourneyState,
+    ReviewOutcome,
     RunState,
     SkipReason,
     StoreEventKind,
 )
-from models.orchestration import RunPlan
+from models.orchestration import GiveUp, RunPlan
 from models.tables import (
     AnalysisCall,
     ConversationAnalysis,
@@ -131,6 +134,22 @@ async def test_a_model_that_asks_for_patience_gets_it_and_the_run_goes_on(stack:
 
 async def _given_back(stack: Stack) -> bool:
     return [one.state for one in await stack.rows(CreditEntry, kind=CreditKind.ANALYSIS)] == [CreditState.RELEASED]
+
+
+async def test_a_model_that_asks_for_days_of_patience_counts_as_away(stack: Stack) -> None:
+    """Nobody waits that long: the conversation is the next run's, and so many in a row end this one."""
+    person = await wants(stack)
+    stack.llm.faults.add(RateLimited(retry_after="200000"))
+    assert (await run(stack, tracking())).phase == "done"
+    assert await outcomes(stack) == {person.id: "unreadable"}
+    (review,) = await stack.rows(Review)
+    assert review.seen == "Throttled"
+    async with stack.database.write() as session:
+        (await session.get_one(Review, review.id)).outcome = ReviewOutcome.WAITING
+    environment = ActivityEnvironment()
+    activities = AnalysisActivities(stack.services)
+    told = await environment.run(activities.give_up, GiveUp(review_id=review.id, why=review.seen))
+    assert told.away
 
 
 async def test_an_unpaid_bill_stops_the_run_and_nothing_is_lost(stack: Stack) -> None:

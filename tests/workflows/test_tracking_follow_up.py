@@ -6,12 +6,14 @@ from unittest import mock
 import pytest
 
 from activities.follow_up import FollowUpActivities
-from models.enums import EnrollmentState, JourneyState, MessageAuthor
+from models.enums import EnrollmentState, ExitReason, JourneyState, MessageAuthor, ReviewOutcome
 from models.tables import ConversationAnalysis, Customer, Enrollment, Order, OutgoingEvent, Review, Store
 from providers.crm import CrmAnswer
-from providers.errors import NotSent
+from providers.errors import CredentialRefused, NotSent
 from sandbox.shopify.faults import Fault
+from storage.analyses import Settled
 from storage.endpoints import add_endpoint
+from storage.findings import open_finding
 from tests.quiet_chats import our_side_says
 from tests.stack import Person, Stack
 from tests.tracked import begin_run, outcomes, run, tracking, wants
@@ -74,10 +76,8 @@ async def test_a_customer_whom_the_shop_has_not_named_is_found_by_phone(stack: S
 async def test_the_stores_own_crm_is_asked_too(stack: Stack, answer: Any, expected: str) -> None:
     """Its yes keeps the customer out as the shop's does; without its answer nobody is written to."""
     person = await wants(stack)
-    async with stack.database.write() as session:
-        store = await session.get_one(Store, stack.store.id)
-        store.crm_url, store.crm_secret = "https://crm.example/has-bought", stack.cipher.encrypt("whsec_c2VjcmV0")
-    asked = mock.AsyncMock(side_effect=[answer])
+    await _has_crm(stack)
+    asked = mock.AsyncMock(side_effect=[answer, CrmAnswer(bought=False)])
     with (
         mock.patch.object(type(stack.services.crm), "has_bought", asked),
         mock.patch("activities.follow_up._PATIENCE", 1),
@@ -87,6 +87,60 @@ async def test_the_stores_own_crm_is_asked_too(stack: Stack, answer: Any, expect
     assert asked.await_args.kwargs["phone"] == person.phone
     (analysis,) = await stack.rows(ConversationAnalysis)
     assert analysis.order_found is {"bought": True, "enrolled": False}.get(expected)
+
+
+@pytest.mark.parametrize(
+    ("later", "reason"),
+    [
+        (CrmAnswer(bought=True), ExitReason.PURCHASED),
+        (CredentialRefused(service="crm", operation="has_bought", status=401), ExitReason.NO_LONGER_ELIGIBLE),
+    ],
+)
+async def test_the_crm_is_asked_again_before_a_message_that_has_waited(
+    stack: Stack, later: Any, reason: ExitReason
+) -> None:
+    """Who bought there in the days before the first contact is not written to, nor anybody without its answer."""
+    person = await wants(stack)
+    await _has_crm(stack)
+    answers = [CrmAnswer(bought=False), later]
+    with mock.patch.object(type(stack.services.crm), "has_bought", mock.AsyncMock(side_effect=answers)):
+        assert await word(stack, person, wait_days=2) == "enrolled"
+        (enrollment,) = await stack.rows(Enrollment)
+        await stack.advance(days=2, minutes=5)
+        await stack.reaches(enrollment.id, EnrollmentState.CLOSED)
+    (enrollment,) = await stack.rows(Enrollment)
+    assert enrollment.exit_reason is reason
+    assert stack.received() == []
+
+
+async def test_who_is_known_by_phone_alone_is_looked_for_again_before_a_message_that_has_waited(stack: Stack) -> None:
+    """They bought as somebody whom the shop has not named to us, and its webhook never came."""
+    person = await wants(stack)
+    async with stack.database.write() as session:
+        (await session.get_one(Customer, person.id)).external_id = None
+    assert await word(stack, person, wait_days=2) == "enrolled"
+    (enrollment,) = await stack.rows(Enrollment)
+    await stack.buy(person, webhook=False)
+    await stack.advance(days=2, minutes=5)
+    await stack.reaches(enrollment.id, EnrollmentState.CLOSED)
+    assert (await stack.rows(Enrollment))[0].exit_reason is ExitReason.PURCHASED
+    assert stack.received() == []
+
+
+async def test_a_crm_is_not_asked_about_somebody_whom_it_cannot_know(stack: Stack) -> None:
+    """Known by WhatsApp's user id alone, they are followed up like anybody whom the shop does not know."""
+    person = await wants(stack)
+    await _has_crm(stack)
+    async with stack.database.write() as session:
+        customer = await session.get_one(Customer, person.id)
+        customer.external_id, customer.phone, customer.wa_user_id = None, None, "GB.1"
+    assert await word(stack, person) == "enrolled"
+
+
+async def _has_crm(stack: Stack) -> None:
+    async with stack.database.write() as session:
+        store = await session.get_one(Store, stack.store.id)
+        store.crm_url, store.crm_secret = "https://crm.example/has-bought", stack.cipher.encrypt("whsec_c2VjcmV0")
 
 
 async def test_a_message_while_the_shop_is_asked_makes_the_suggestion_out_of_date(stack: Stack) -> None:
@@ -101,6 +155,23 @@ async def test_a_message_while_the_shop_is_asked_makes_the_suggestion_out_of_dat
     with mock.patch.object(FollowUpActivities, "_check", slow):
         assert await word(stack, person) == "moved_on"
     assert not await stack.rows(Enrollment)
+
+
+async def test_a_chat_that_is_joined_to_another_while_the_shop_is_asked_holds_nobody_up(stack: Stack) -> None:
+    """Its review gives way to the other chat's of the same run, and the run goes on at once."""
+    await wants(stack)
+    checked = FollowUpActivities._check
+
+    async def slow(self: FollowUpActivities, *asked: Any) -> Any:
+        async with stack.database.write() as session:
+            await session.delete(await session.get_one(Review, asked[0].review.id))
+        return await checked(self, *asked)
+
+    with mock.patch.object(FollowUpActivities, "_check", slow):
+        progress = await run(stack, tracking())
+    assert (progress.phase, progress.enrolled) == ("done", 0)
+    async with stack.database.write() as session:
+        assert await open_finding(session, 1, now=stack.clock()) == Settled(ReviewOutcome.LEFT_OUT)
 
 
 async def test_the_days_number_and_the_holdout_count_as_for_every_journey(stack: Stack) -> None:
