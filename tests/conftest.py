@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from storage.engine import Database
 from tests.databases import PostgresDatabases, database_at, new_sqlite_file, running_postgres
@@ -15,6 +16,11 @@ _LONGEST = (
     "tests/cli/test_stack.py",
     "tests/integration/",
 )
+
+
+# How long an example takes says how busy the machine is, and nothing of the code.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 def pytest_configure() -> None:

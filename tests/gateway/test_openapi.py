@@ -138,7 +138,6 @@ def try_out(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMode, u
         max_examples=EXAMPLES,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -215,7 +215,7 @@ def test_the_real_file_is_read_whole() -> None:
     assert orders.rows[0] == OrderRow("C000001", "00001", date(1997, 1, 1), 1177, "USD", items=1)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.one_of(
         st.binary(max_size=120),

@@ -195,7 +195,7 @@ def test_naive_moments_are_refused() -> None:
 
 
 @given(moments, sending_hours(), zones, st.lists(st.floats(0, 1, exclude_max=True), min_size=8, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_next_opening_is_the_first_open_moment(
     now: datetime, hours: SendingHours, zone: ZoneInfo, shares: list[float]
 ) -> None:
@@ -211,7 +211,7 @@ def test_next_opening_is_the_first_open_moment(
 
 
 @given(moments, sending_hours(), zones, st.lists(st.floats(0, 1, exclude_max=True), min_size=8, max_size=8))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_closes_at_is_the_end_of_an_unbroken_open_interval(
     now: datetime, hours: SendingHours, zone: ZoneInfo, shares: list[float]
 ) -> None:
@@ -293,7 +293,7 @@ def test_a_span_beyond_the_calendar_is_a_value_error() -> None:
 
 
 @given(moments, st.integers(1, 400), zones)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_days_keep_the_local_time(anchor: datetime, days: int, zone: ZoneInfo) -> None:
     """After so many days the wall shows the same time, or it does not exist on that day and a later one is shown."""
     before = anchor.astimezone(zone).replace(tzinfo=None)
@@ -308,7 +308,7 @@ def test_days_keep_the_local_time(anchor: datetime, days: int, zone: ZoneInfo) -
 
 
 @given(moments, st.integers(1, 60), zones)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_months_land_in_the_month_so_many_later(anchor: datetime, months: int, zone: ZoneInfo) -> None:
     """The result lies in the right month on the same day, or on the last day of a shorter one."""
     before = anchor.astimezone(zone)
@@ -343,7 +343,7 @@ def test_a_day_whose_midnight_lies_inside_a_jump_starts_at_the_jumps_end() -> No
 
 
 @given(moments, zones)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_local_day_starts_at_its_first_moment(moment: datetime, zone: ZoneInfo) -> None:
     """The start has the day's date, and a moment before it has an earlier one."""
     day = local_date(moment, zone)

@@ -115,7 +115,7 @@ def test_spread_over_a_night_window_uses_both_its_parts_of_the_day() -> None:
     st.sampled_from(["00:00-24:00", "08:00-22:00", "22:00-03:00", "business"]),
     st.integers(-200_000, 200_000),
 )
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_a_spread_start_is_open_not_past_and_on_its_day(
     key: str, day: date, zone: ZoneInfo, text: str, seconds: int
 ) -> None:

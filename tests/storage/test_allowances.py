@@ -135,7 +135,7 @@ async def desk(sqlite_database: Database) -> Desk:
     return await open_desk(sqlite_database, 8)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 6), walk=walks)
 async def test_the_count_is_what_a_naive_one_says(desk: Desk, limit: int, walk: list[tuple[int, int, bool]]) -> None:
     """Over any times, people and kinds: room is given exactly when the last day's distinct recipients leave it."""

@@ -165,7 +165,7 @@ class Story:
             assert number == which or old.model_dump() == new.model_dump()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(fates=fates, walk=steps)
 async def test_whatever_comes_first_nothing_goes_twice_and_the_truth_comes_out(
     world: World, fates: tuple[tuple[Fate, Told], ...], walk: list[Step]

@@ -176,7 +176,7 @@ class Person:
         }
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tellings())
 async def test_any_telling_of_a_story_leaves_the_same_facts(
     world: World, told: tuple[list[Happening], list[list[Happening]]]

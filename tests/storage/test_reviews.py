@@ -450,7 +450,7 @@ _AGAIN: list[tuple[int, tuple[Any, ...]]] = [(1, _WRITES), (1, _RUNS), (1, _WRIT
 @example(steps=[*_AGAIN, (23, ("lost", 0))])
 @example(steps=[(1, _WRITES), (1, ("lost", 0))])
 @example(steps=[(1, ("write", 0, 26))])
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(_steps, max_size=12))
 async def test_every_last_message_is_analysed_exactly_once(
     database: Database, steps: list[tuple[int, tuple[Any, ...]]]

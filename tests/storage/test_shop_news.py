@@ -178,7 +178,7 @@ async def sqlite_world(sqlite_database: Database) -> World:
     return await make_world(sqlite_database)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order_of_arrival=shuffled())
 async def test_any_order_and_any_repetition_leave_the_same_facts(
     sqlite_world: World, order_of_arrival: list[int]

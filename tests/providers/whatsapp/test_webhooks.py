@@ -215,7 +215,6 @@ values = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(field=st.sampled_from(FIELDS) | json_values, value=json_values | values, time=contents)
 def test_no_body_makes_the_parser_raise(field: Any, value: Any, time: Any) -> None:
     """Whatever Meta sends, it is read or kept."""
@@ -227,7 +226,7 @@ def test_no_body_makes_the_parser_raise(field: Any, value: Any, time: Any) -> No
         assert all(update.dedupe_key for update in updates)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(junk=st.lists(st.tuples(st.integers(0, 999), st.sampled_from(FIELDS), json_values | pieces), max_size=5))
 def test_a_batch_of_a_thousand_keeps_every_good_piece_among_junk(junk: list[tuple[int, str, Any]]) -> None:
     """Junk between the pieces, of any shape, costs none of them, and none changes what another says."""
