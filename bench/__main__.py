@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import claims, door, gateway, history, live_chat, lone, rate, sends, simulated, waiting
+from bench import claims, door, gateway, history, live_chat, lone, rate, reviews, sends, simulated, waiting
 from bench.bare import bare_per_second
 from bench.figures import Figure, at_least, note, table
 from bench.journeys import template_journey, written_journey
@@ -37,6 +37,8 @@ class Sizes:
     webhooks: int
     exits: int
     conversations: int
+    reviewed: int
+    reviewed_at_length: int
 
 
 Part = Callable[[Sizes], Awaitable[list[Figure]]]
@@ -102,6 +104,10 @@ async def _chats(sizes: Sizes) -> list[Figure]:
     return await live_chat.figures(sizes.conversations)
 
 
+async def _reviews(sizes: Sizes) -> list[Figure]:
+    return await reviews.figures(sizes.reviewed, sizes.reviewed_at_length)
+
+
 PARTS: dict[str, Part] = {
     "memory": _memory,  # first: what the others leave behind would blur it
     "histories": _histories,
@@ -113,6 +119,7 @@ PARTS: dict[str, Part] = {
     "webhooks": _webhooks,
     "exits": _exits,
     "chats": _chats,
+    "reviews": _reviews,
 }
 
 
@@ -141,8 +148,10 @@ def _arguments() -> argparse.Namespace:
         ("webhooks", 900),
         ("exits", 40),
         ("conversations", 1000),
+        ("reviewed", 800),
+        ("reviewed_at_length", 10_000),
     ):
-        parser.add_argument(f"--{name}", type=int, default=size, metavar="N", help=f"default {size}")
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size, metavar="N", help=f"default {size}")
     found = parser.parse_args()
     unknown = set(found.parts) - set(PARTS)
     if unknown:

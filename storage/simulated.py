@@ -27,6 +27,7 @@ from models.tables import (
     WatchAnswer,
 )
 from policies.schedule import Whereabouts, zone_at
+from storage import simulated_runs
 from storage.journeys import parse_definition
 from storage.launches import CONTROL, ENTERED
 from storage.watches import DUE
@@ -91,11 +92,11 @@ async def outcomes(session: AsyncSession) -> Counter[str]:
     """What became of the considered, each counted once in each journey: win-backs' customers, conversations, carts."""
     rows = await session.exec(select(col(LaunchCandidate.outcome), func.count()).group_by(col(LaunchCandidate.outcome)))
     counts = Counter({outcome or "undecided": count for outcome, count in rows})
-    return counts + await _outcomes_of_watches(session)
+    return counts + await _outcomes_of_subjects(session)
 
 
-async def _outcomes_of_watches(session: AsyncSession) -> Counter[str]:
-    """Of every conversation and cart that was due once: whether it ever entered, or was held out, or the last word."""
+async def _outcomes_of_subjects(session: AsyncSession) -> Counter[str]:
+    """Of each conversation and cart that was looked at: whether it ever entered, or was held out, or the last word."""
     entered = await session.exec(
         select(Enrollment.journey_id, Enrollment.conversation_id, Enrollment.checkout_id, Enrollment.state).where(
             or_(col(Enrollment.conversation_id).is_not(None), col(Enrollment.checkout_id).is_not(None))
@@ -110,6 +111,8 @@ async def _outcomes_of_watches(session: AsyncSession) -> Counter[str]:
             found.setdefault(key, CONTROL)
     for answer in await session.exec(select(WatchAnswer).where(WatchAnswer.outcome != DUE)):
         found.setdefault((answer.journey_id, answer.conversation_id, answer.checkout_id), answer.outcome)
+    for (journey_id, conversation_id), word in (await simulated_runs.outcomes(session)).items():
+        found.setdefault((journey_id, conversation_id, None), word)
     return Counter(found.values())
 
 

@@ -47,7 +47,7 @@ AsOf = Annotated[
 ]
 ConversationsPath = Annotated[
     Path | None,
-    typer.Option("--conversations", help="Conversations and carts (JSONL), for follow-ups and cart journeys."),
+    typer.Option("--conversations", help="Conversations and carts (JSONL), for all kinds but win-backs."),
 ]
 SkipBadRows = Annotated[bool, typer.Option("--skip-bad-rows", help="Use the good rows of a broken file.")]
 
@@ -70,6 +70,14 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")] = 1,
     tier: Annotated[int | None, typer.Option(min=1, help="WhatsApp's limit of new recipients in 24 hours.")] = None,
     record: Annotated[Path | None, typer.Option(metavar="DIR", help="Write down every request to the outside.")] = None,
+    approve: Annotated[
+        bool | None,
+        typer.Option(
+            "--approve/--no-approve",
+            help="Whether people approve what waits for them; left out, only what a tracking journey suggests.",
+            show_default=False,
+        ),
+    ] = None,
     skip_bad_rows: SkipBadRows = False,
     as_json: JsonFlag = False,
     debug: DebugFlag = False,
@@ -79,7 +87,10 @@ def simulate(
     async def work(run: Run) -> int:
         definitions = read_journeys(files)
         if limit is not None and all(one.kind is not JourneyKind.WIN_BACK for one in definitions):
-            raise Failure("--limit is for win-backs; a follow-up or cart journey has sending.max_per_day", code=REFUSED)
+            raise Failure(
+                "--limit is for win-backs; the others have sending.max_per_day, tracking also max_conversations",
+                code=REFUSED,
+            )
         given = read_given(
             run.output,
             definitions,
@@ -102,6 +113,7 @@ def simulate(
             seed=seed,
             tier=tier,
             record=record,
+            approve=approve,
         )
         outcome = await _run(run, options, with_story=False)
         run.output.document(outcome)
@@ -161,7 +173,7 @@ async def _run(run: Run, options: Options, *, with_story: bool) -> "Outcome":
             outcome = await simulation.outcome()
             story = await story_of(parts.services.database, zone) if with_story else None
     if not run.output.as_json:
-        show_outcome(run.output, outcome, options.definitions, zone)
+        show_outcome(run.output, outcome, options, zone)
         if story is not None:
             show_story(run.output, story, zone)
     return outcome

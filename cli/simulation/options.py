@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from models.conversations_file import ConversationsFile
-from models.journey import JourneyDefinition
+from models.journey import JourneyDefinition, Tracking
 from models.orders_file import OrderRow
 from sandbox.habits import Habits
 
@@ -28,6 +28,7 @@ class Options:
         seed: of everything that is drawn.
         tier: WhatsApp's messaging limit for the number; None for none.
         record: where the sandbox writes down what it received.
+        approve: whether people approve what waits for them; None: only what tracking journeys suggest.
     """
 
     definitions: tuple[JourneyDefinition, ...]
@@ -40,3 +41,16 @@ class Options:
     seed: int = 1
     tier: int | None = None
     record: Path | None = None
+    approve: bool | None = None
+
+    def approves(self, definition: JourneyDefinition) -> bool:
+        """Whether people read and approve this journey's messages."""
+        return isinstance(definition, Tracking) if self.approve is None else self.approve
+
+    def as_run(self, definition: JourneyDefinition) -> JourneyDefinition:
+        """The journey as it is simulated: where people approve, they do so at once, as if it asked for no approval."""
+        if not self.approves(definition):
+            return definition
+        sending = definition.sending.model_copy(update={"approval": "none"})
+        changes = {"sending": sending} | ({"auto_send": True} if isinstance(definition, Tracking) else {})
+        return definition.model_copy(update=changes)

@@ -1,19 +1,37 @@
 """What a simulation says at its end: the same numbers for a person and, as JSON, for a script."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
-from cli.simulation.document import AudienceCounts, MessageCounts, OrderCounts, Outcome, ProviderCounts
-from models.enums import ExitReason, LeftOut
+from cli.simulation.document import (
+    AudienceCounts,
+    MessageCounts,
+    OrderCounts,
+    Outcome,
+    ProviderCounts,
+    ReviewCounts,
+)
+from models.enums import BuyingIntent, ExitReason, LeftOut, ReviewOutcome
+from models.journey import JourneyDefinition, Tracking
 from sandbox.whatsapp.books import Books
-from storage import simulated
+from storage import simulated, simulated_runs
 from storage.engine import Database
+from storage.simulated_runs import RunTotals
 
 PURCHASED_ELSEWHERE = "purchased_elsewhere"
+_NO_REASON = frozenset({ReviewOutcome.LEFT_OUT, ReviewOutcome.ENROLLED, ReviewOutcome.CONTROL})
+"""Outcomes of a review that `audience` counts otherwise."""
 
 
 async def collect(
-    database: Database, books: Books, *, stages: int, opened_at: datetime, virtual_days: int, wall_seconds: float
+    database: Database,
+    books: Books,
+    *,
+    definitions: Sequence[JourneyDefinition],
+    opened_at: datetime,
+    virtual_days: int,
+    wall_seconds: float,
 ) -> Outcome:
     """Count everything, from the database's rows and from the sandbox's own books."""
     async with database.read() as session:
@@ -22,6 +40,9 @@ async def collect(
         exits = await simulated.exits(session)
         attributed, revenue = await simulated.attributed(session)
         unfinished = await simulated.unfinished(session)
+        reviewing = any(isinstance(one, Tracking) for one in definitions)
+        runs = await simulated_runs.totals(session) if reviewing else None
+    stages = max(len(one.stages) for one in definitions)
     by_stage = Counter(message.stage for message in sent)
     by_hour = Counter(message.local_hour for message in sent)
     return Outcome(
@@ -30,7 +51,7 @@ async def collect(
             entered=outcomes["entered"],
             control=outcomes["control"],
             paced=outcomes["paced"],
-            skipped={reason.value: outcomes[reason.value] for reason in LeftOut if reason is not LeftOut.PACED},
+            skipped=_skipped(outcomes, reviewing=reviewing),
         ),
         messages=MessageCounts(
             sent=len(sent),
@@ -42,10 +63,42 @@ async def collect(
             attributed=attributed, revenue={currency: str(money.amount) for currency, money in sorted(revenue.items())}
         ),
         provider=ProviderCounts(**books.counts()),
+        reviews=_reviews(runs) if runs is not None else None,
         unfinished=dict(sorted(unfinished.items())),
         opened_at=opened_at,
         virtual_days=virtual_days,
         wall_seconds=round(wall_seconds, 2),
+    )
+
+
+def _skipped(outcomes: Counter[str], *, reviewing: bool) -> dict[str, int]:
+    """By reason, every reason named; with tracking journeys also what a verdict came to, if not to an entry."""
+    words = [reason.value for reason in LeftOut if reason is not LeftOut.PACED]
+    if reviewing:
+        words += [one.value for one in ReviewOutcome if one not in _NO_REASON]
+    return {word: outcomes[word] for word in words}
+
+
+def _reviews(found: RunTotals) -> ReviewCounts:
+    return ReviewCounts(
+        runs=found.runs,
+        stopped=found.stopped,
+        considered=found.outcomes.total(),
+        analysed=found.analysed,
+        left_out={word.value: found.left_out[word] for word in LeftOut},
+        detected={word.value: found.detected[word] for word in BuyingIntent},
+        outcomes={word.value: found.outcomes[word] for word in ReviewOutcome},
+        verified=found.verified,
+        bought_before=found.bought_before,
+        not_reached=dict(sorted(found.not_reached.items())),
+        undecided=found.undecided,
+        reached=found.reached,
+        answered=found.answered,
+        bought=found.bought,
+        calls=found.calls,
+        prompt_tokens=found.prompt_tokens,
+        completion_tokens=found.completion_tokens,
+        credits=found.charged,
     )
 
 

@@ -31,6 +31,7 @@ from cli.simulation.memory import rare_full_collections
 from cli.simulation.options import STORE, ZONE, Options
 from cli.simulation.orchestration import orchestrating
 from cli.simulation.reading import ReadingDoor
+from cli.simulation.reviews import RunsWorkflow
 from cli.simulation.world import PHONE_NUMBER_ID, SECRET, TOKEN, WABA_ID, World, build_world, sandbox_store
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
@@ -156,8 +157,9 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         # A journey that left the cache would be replayed for each of its tasks, and thousands are open at once.
         cached = min(max(len(world.shop.customers), _LEAST_CACHED), _MOST_CACHED)
         await stack.enter_async_context(orchestrating(target, database.shown_url, cached=cached))
-        fleet = Fleet(client, services, interceptors=interceptors, limit_rates=False, share=Share.ACTIVITIES)
-        await stack.enter_async_context(fleet)
+        await stack.enter_async_context(
+            Fleet(client, services, interceptors=interceptors, limit_rates=False, share=Share.ACTIVITIES)
+        )
         crowd = Crowd(
             shop=world.shop,
             deeds=shopify.deeds(world.shop.domain),
@@ -170,15 +172,14 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             carts={cart.token: cart for cart in cast.carts},
             passages=options.conversations is not None,
         )
-        shoppers = ShopperActivities(crowd)
-        api_key = await _open_api(database, store, opening)
+        shoppers, api_key = ShopperActivities(crowd), await _open_api(database, store, opening)
         doors = Doors(http=http, whatsapp_url=hook, api_url=f"{gateway}/api", api_key=api_key)
         chats = Chats(cast.chats, whatsapp, doors)
         await stack.enter_async_context(
             Worker(
                 client,
                 task_queue=QUEUE,
-                workflows=[ShopperWorkflow, ChatWorkflow],
+                workflows=[ShopperWorkflow, ChatWorkflow, RunsWorkflow],
                 activities=[shoppers.do_deed, ChatActivities(chats, settle).live_chat_event],
                 interceptors=interceptors,
                 workflow_runner=UnsandboxedWorkflowRunner(),

@@ -6,11 +6,15 @@ time; and everything else goes through a second, plain client, which never makes
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from temporalio.client import WorkflowHandle
 
 from activities import queues
 from activities.health import check_store
@@ -19,17 +23,19 @@ from cli.simulation.options import Options
 from cli.simulation.outcome import collect
 from cli.simulation.parts import Parts, running_parts
 from cli.simulation.past import SimulationError, cart_deeds, tell_past
+from cli.simulation.reviews import RunsWorkflow, ScheduledRuns, moments_of
 from models.enums import JourneyState
-from models.journey import AbandonedCart, FollowUp, JourneyDefinition
+from models.journey import AbandonedCart, FollowUp, JourneyDefinition, Tracking
 from models.orchestration import AudienceInput, LaunchRequest, Wake, WatchInput
 from models.tables import Journey, JourneyVersion
 from policies.watching import spacing
 from sandbox.chats import ChatInput, ChatWorkflow
 from sandbox.shoppers import QUEUE, Deed, PlannedDeed, ShopperInput, ShopperWorkflow
-from storage import simulated
+from storage import simulated, simulated_runs
 from storage.journeys import publish
 from storage.launches import open_launch
 from storage.stores import required_id
+from storage.tracking_schedules import scheduled_run_id
 from storage.watches import open_watch, watch_workflow_id
 from workflows.audience import AudienceWorkflow
 from workflows.watch import WatchWorkflow
@@ -37,6 +43,8 @@ from workflows.watch import WatchWorkflow
 _LONGEST_DAYS = 800
 _LOOK_S = 0.02
 _STARTED_AT_ONCE = 20
+_A_RUN_TAKES_AT_MOST_S = 120
+"""Of the real clock; one that waits for something goes on with the next day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Simulation:
         self._options = options
         self._day = 0
         self._began = time.monotonic()
+        self._schedules: list[tuple[WorkflowHandle[RunsWorkflow, None], Sequence[datetime]]] = []
 
     async def launch(self) -> None:
         """Let the past have happened, launch every journey, and let what is still to come in the files be lived.
@@ -92,7 +101,7 @@ class Simulation:
         return await collect(
             self.parts.services.database,
             self.parts.whatsapp.books,
-            stages=max(len(definition.stages) for definition in self._options.definitions),
+            definitions=self._options.definitions,
             opened_at=self.parts.opening,
             virtual_days=self._day,
             wall_seconds=time.monotonic() - self._began,
@@ -101,10 +110,12 @@ class Simulation:
     async def _launch(self, definition: JourneyDefinition) -> None:
         parts, now = self.parts, self.parts.opening
         async with parts.services.database.write() as session:
-            journey, version = await publish(session, parts.store.id, definition, now=now)
+            journey, version = await publish(session, parts.store.id, self._options.as_run(definition), now=now)
             journey.state = JourneyState.ACTIVE
         if isinstance(definition, FollowUp | AbandonedCart):
             await self._watch(definition, journey)
+        elif isinstance(definition, Tracking):
+            await self._schedule(definition, journey)
         else:
             await self._select(journey, version)
 
@@ -126,6 +137,19 @@ class Simulation:
                     break
             await asyncio.sleep(_LOOK_S)
         await parts.settle()
+
+    async def _schedule(self, definition: Tracking, journey: Journey) -> None:
+        parts, journey_id = self.parts, required_id(journey.id)
+        days, zone = self._options.days or _LONGEST_DAYS, ZoneInfo(parts.store.store.time_zone)
+        plan = ScheduledRuns(
+            journey_id=journey_id,
+            id_before=scheduled_run_id(parts.store.id, journey_id),
+            moments=moments_of(definition, zone, parts.opening, days=days),
+        )
+        schedule = await parts.client.start_workflow(
+            RunsWorkflow.run, plan, id=f"schedule-{journey_id}", task_queue=QUEUE
+        )
+        self._schedules.append((schedule, plan.moments))
 
     async def _select(self, journey: Journey, version: JourneyVersion) -> None:
         parts, journey_id = self.parts, required_id(journey.id)
@@ -198,20 +222,35 @@ class Simulation:
 
         await asyncio.gather(*(start(customer, plan) for customer, plan in deeds.items()))
 
+    async def _let_runs_end(self, now: datetime) -> None:
+        """A run that is due at the very moment up to which the clock was moved has begun, or not: let it have ended."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_A_RUN_TAKES_AT_MOST_S):
+                for schedule, moments in self._schedules:
+                    due = max((at for at in moments if at <= now), default=None)
+                    while due is not None:
+                        through = await schedule.query(RunsWorkflow.through)
+                        if through is not None and through >= due:
+                            break
+                        await asyncio.sleep(_LOOK_S)
+
     async def _is_over(self, watch: Watcher) -> bool:
         now = self.parts.opening + timedelta(days=self._day)
         self.parts.clock.reached(now)
+        await self._let_runs_end(now)
         await self.parts.sender.deliver_due()
         await self.parts.relay.drain()
         if self.parts.chats.refused is not None:
             raise SimulationError(str(self.parts.chats.refused))
         async with self.parts.services.database.read() as session:
             standing = await simulated.standing(session)
+            reviewing = await simulated_runs.is_reviewing(session)
         watch(Progress(self._day, standing.open, standing.closed, standing.sent))
         counts_until, last_at = standing.last_receipt_counts_until, self.parts.cast.last_at
         return (
             (last_at is None or last_at < now)
             and not standing.watching
+            and not reviewing
             and standing.paced == 0
             and standing.open == standing.waiting_for_ever
             and (counts_until is None or counts_until < now)

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 from cli.output import Output
 from cli.passages import show_enrollment
-from cli.simulation.document import Outcome
-from models.enums import JourneyKind
+from cli.simulation.document import Outcome, ReviewCounts
+from cli.simulation.options import Options
+from models.enums import JourneyKind, ReviewOutcome
 from models.journey import JourneyDefinition
 from reports.documents import EnrollmentView
-from reports.wording import EXITS, OUTCOMES
+from reports.wording import EXITS, OUTCOMES, REVIEWS
 
 _BAR = 40
 _SUBJECTS = {
@@ -20,16 +21,18 @@ _SUBJECTS = {
 }
 
 
-def show_outcome(output: Output, outcome: Outcome, definitions: tuple[JourneyDefinition, ...], zone: ZoneInfo) -> None:
+def show_outcome(output: Output, outcome: Outcome, options: Options, zone: ZoneInfo) -> None:
     """Audience, messages, exits, revenue, and what the sandbox counted."""
-    opened = outcome.opened_at.astimezone(zone)
+    definitions, opened = options.definitions, outcome.opened_at.astimezone(zone)
     last = opened + timedelta(days=outcome.virtual_days)
     names = " and ".join(definition.name for definition in definitions)
     output.line()
     output.line(f"{names}: {outcome.virtual_days} days in {outcome.wall_seconds:.0f} seconds", style="bold")
     output.line(f"from {opened:%a %Y-%m-%d %H:%M} to {last:%a %Y-%m-%d} on the virtual clock ({zone.key})")
     _show_audience(output, outcome, _counted(definitions))
-    _show_messages(output, outcome)
+    if outcome.reviews is not None:
+        _show_reviews(output, outcome.reviews)
+    _show_messages(output, outcome, options)
     _show_exits(output, outcome)
     _show_checks(output, outcome)
 
@@ -51,20 +54,54 @@ def _show_audience(output: Output, outcome: Outcome, counted: str) -> None:
     if audience.paced:
         rows.append(["paced", str(audience.paced), "still waiting for their day"])
     rows += [
-        [f"left out: {reason}", str(count), OUTCOMES.get(reason, "")]
+        [f"left out: {reason}", str(count), _words(reason)]
         for reason, count in sorted(audience.skipped.items(), key=lambda item: -item[1])
         if count
     ]
     output.table(["who", f"{counted}#", "why"], rows)
 
 
-def _show_messages(output: Output, outcome: Outcome) -> None:
+def _words(reason: str) -> str:
+    return OUTCOMES[reason] if reason in OUTCOMES else REVIEWS[ReviewOutcome(reason)]
+
+
+def _show_reviews(output: Output, found: ReviewCounts) -> None:
+    """What the runs came to together; who was left out stands in the audience, each conversation once."""
+    stopped = f", {found.stopped} of them stopped before their end" if found.stopped else ""
+    levels = ", ".join(f"{count} {level}" for level, count in reversed(found.detected.items()) if count)
+    outcomes = found.outcomes
+    output.line()
+    output.line(f"Reviews: {found.runs} runs{stopped}", style="bold")
+    output.line(f"  considered {found.considered}, analysed {found.analysed}, unreadable {outcomes['unreadable']}")
+    output.line(
+        f"  detected {sum(found.detected.values())}{f' ({levels})' if levels else ''}, "
+        f"verified {found.verified} of which {found.bought_before} had bought, enrolled {outcomes['enrolled']}, "
+        f"reported {outcomes['reported']}, control {outcomes['control']}, opted out {outcomes['opted_out']}"
+    )
+    output.line(
+        f"  reached {found.reached}, still to be written to {found.undecided}; "
+        f"answered {found.answered}, bought {found.bought}"
+    )
+    for reason, count in found.not_reached.items():
+        if count:
+            output.line(f"  not reached {count}: {reason.replace('_', ' ')}")
+    output.line(
+        f"  cost {found.calls} calls, {found.prompt_tokens} + {found.completion_tokens} tokens, {found.credits} credits"
+    )
+    output.line("  the verdicts are the sandbox's own, found by key words: they say nothing about a model's quality")
+
+
+def _show_messages(output: Output, outcome: Outcome, options: Options) -> None:
     output.line()
     output.line(f"Messages: {outcome.messages.sent} accepted by WhatsApp", style="bold")
     output.table(["stage", "messages#"], [[f"message {n}", str(c)] for n, c in outcome.messages.by_stage.items()])
     most = max(outcome.messages.by_local_hour.values(), default=1)
     for hour, count in outcome.messages.by_local_hour.items():
         output.line(f"  {int(hour):02d}:00  {'#' * max(1, round(_BAR * count / most))} {count}")
+    if any(one.needs_approval and options.approves(one) for one in options.definitions):
+        output.line("  assumed: people approve each message at once, as it is (--no-approve leaves them waiting)")
+    if any(one.needs_approval and not options.approves(one) for one in options.definitions):
+        output.line("  messages that wait for a person were not approved (--approve has people approve them)")
 
 
 def _show_exits(output: Output, outcome: Outcome) -> None:
