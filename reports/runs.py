@@ -39,16 +39,11 @@ class RunCost(Document):
     credits: int
 
 
-class RunLine(Document):
-    """One run with its counts; of one that is under way those so far.
+class RunFigures(Document):
+    """What a run, or several, came to.
 
     Attributes:
-        run_id: names the run; `runs J --run ID` lists its conversations.
-        workflow_id: of its workflow, for `history`.
-        since: how far it looked back, by the customers' own messages.
-        selected: whether everybody has been considered.
         considered: how many conversations it looked at before the model was asked.
-        waiting: how many wait for the model.
         analysed: how many have a verdict.
         left_out: how many were left out, before the model was asked or after, by reason.
         detected: how many showed an open sale and enough intent, by intent.
@@ -62,18 +57,7 @@ class RunLine(Document):
         bought: how many of those ordered within `watch_days`.
     """
 
-    run_id: int
-    workflow_id: str
-    version: int
-    trigger: RunTrigger
-    state: RunState
-    stop_reason: str | None
-    started_at: Moment
-    finished_at: Moment | None
-    since: Moment
-    selected: bool
     considered: int
-    waiting: int
     analysed: int
     left_out: dict[str, int]
     detected: dict[str, int]
@@ -86,6 +70,30 @@ class RunLine(Document):
     answered: int
     bought: int
     cost: RunCost
+
+
+class RunLine(RunFigures):
+    """One run with its figures; of one that is under way those so far.
+
+    Attributes:
+        run_id: names the run; `runs J --run ID` lists its conversations.
+        workflow_id: of its workflow, for `history`.
+        since: how far it looked back, by the customers' own messages.
+        selected: whether everybody has been considered.
+        waiting: how many wait for the model.
+    """
+
+    run_id: int
+    workflow_id: str
+    version: int
+    trigger: RunTrigger
+    state: RunState
+    stop_reason: str | None
+    started_at: Moment
+    finished_at: Moment | None
+    since: Moment
+    selected: bool
+    waiting: int
 
 
 class RunsDocument(Document):
@@ -171,7 +179,6 @@ def review_words(line: ReviewLine) -> str:
 
 
 def _line(run: TrackingRun, version: int, found: RunCounts) -> RunLine:
-    reasons = dict.fromkeys([*SkipReason, *ExitReason, SendState.FAILED])
     return RunLine(
         run_id=required_id(run.id),
         workflow_id=run.run_key,
@@ -183,8 +190,16 @@ def _line(run: TrackingRun, version: int, found: RunCounts) -> RunLine:
         finished_at=run.finished_at,
         since=run.since,
         selected=run.selected_at is not None,
-        considered=sum(found.outcomes.values()),
         waiting=found.outcomes[ReviewOutcome.WAITING],
+        **dict(run_figures(found)),
+    )
+
+
+def run_figures(found: RunCounts) -> RunFigures:
+    """The counts as a document, every word named."""
+    reasons = dict.fromkeys([*SkipReason, *ExitReason, SendState.FAILED])
+    return RunFigures(
+        considered=found.outcomes.total(),
         analysed=found.analysed,
         left_out={word.value: found.left_out[word] for word in LeftOut},
         detected={word.value: found.detected[word] for word in BuyingIntent},

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import EnrollmentState, SendState
+from models.enums import SendState
 from models.journey import FixedCoupon, JourneyDefinition
 from models.tables import CouponIssue, Enrollment, JourneyVersion, Order, Send
 from policies.attribution import CouponUse, Receipt, attribute, counts
@@ -78,7 +78,7 @@ async def _coupons(
     personal = False
     for enrollment, definition in passages:
         coupon = definition.resolved_coupon()
-        if coupon is None or enrollment.state is EnrollmentState.CONTROL:
+        if coupon is None or enrollment.control:
             continue
         if isinstance(coupon, FixedCoupon):
             uses.append(CouponUse(enrollment.id, enrollment.journey_id, coupon.code, enrollment.entered_at, None))

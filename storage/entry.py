@@ -256,6 +256,7 @@ async def enroll(
         analysis_id=analysis.id if analysis is not None else None,
         entry_key=entry_key,
         priority=entry.definition.priority,
+        control=control,
         state=EnrollmentState.CONTROL if control else EnrollmentState.STARTING,
         selected_at=now,
         after_event_id=await last_event_id(session, customer_id),
@@ -336,7 +337,7 @@ async def count_entered(session: AsyncSession, journey_id: int, start: datetime,
     """How many were selected in [start, end), control not counted."""
     entered = select(func.count()).where(
         Enrollment.journey_id == journey_id,
-        Enrollment.state != EnrollmentState.CONTROL,
+        col(Enrollment.control).is_(False),
         col(Enrollment.selected_at) >= start,
         col(Enrollment.selected_at) < end,
     )

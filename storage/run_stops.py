@@ -15,14 +15,13 @@ from storage.stores import required_id
 from storage.tracking_runs import Tracked, finish_run
 
 NO_CREDITS: Final = "no_credits"
-_BY_PEOPLE: Final = frozenset(JourneyState) - {JourneyState.ACTIVE}
 
 
 async def why_stopped(session: AsyncSession, run: TrackingRun, scope: Tracked, *, now: datetime) -> str | None:
     """Why nothing more is done in the run, or None; a journey that is not active any more stops it here."""
     if run.state is not RunState.RUNNING:
         return run.stop_reason or "ended"
-    if scope.journey.state in _BY_PEOPLE:
+    if scope.journey.state is not JourneyState.ACTIVE:
         return await stop_run(session, run, f"journey_{scope.journey.state.value}", now=now)
     return None
 

@@ -20,12 +20,11 @@ class RunTotals(RunCounts):
     Attributes:
         runs: how many have begun.
         stopped: how many did not get through.
-        charged: what their calls cost at the store's price, since a simulated store keeps no ledger.
+        credits: what their calls cost at the store's price, since a simulated store keeps no ledger.
     """
 
     runs: int = 0
     stopped: int = 0
-    charged: int = 0
 
 
 async def totals(session: AsyncSession) -> RunTotals:
@@ -37,7 +36,7 @@ async def totals(session: AsyncSession) -> RunTotals:
         counts = await count_run(session, run)
         for one in fields(RunCounts):
             setattr(found, one.name, getattr(found, one.name) + getattr(counts, one.name))
-        found.charged += counts.calls * price[run.store_id]
+        found.credits += counts.calls * price[run.store_id]
     return found
 
 

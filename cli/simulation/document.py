@@ -1,6 +1,7 @@
 """The document of `simulate --json`: what a simulation counted at its end."""
 
 from reports.documents import Document, Moment
+from reports.runs import RunFigures
 
 
 class AudienceCounts(Document):
@@ -37,41 +38,16 @@ class ProviderCounts(Document):
     after_exit: int
 
 
-class ReviewCounts(Document):
+class ReviewCounts(RunFigures):
     """All runs of the tracking journeys together; a conversation counts in each run that considered it.
 
     Attributes:
         runs: how many there were; `stopped` of them did not get through.
-        analysed: how many conversations have a verdict.
-        left_out: how many were left out, before the model was asked or after, by reason.
-        detected: how many showed an open sale and enough intent, by intent.
-        outcomes: how many came to what.
-        verified: about how many the shop said whether they had bought; `bought_before` of those had.
-        not_reached: enrolled, and no message went out and none will, by the reason.
-        undecided: enrolled, and the message was still to come at the end.
-        reached: whom a message may have reached, or of whom the store's systems were told.
-        answered: how many of those wrote within `watch_days`; `bought`: ordered within them.
-        credits: what the calls of the model would be charged at the store's price for each.
+        cost: its credits are what the calls of the model would be charged at the store's price for each.
     """
 
     runs: int
     stopped: int
-    considered: int
-    analysed: int
-    left_out: dict[str, int]
-    detected: dict[str, int]
-    outcomes: dict[str, int]
-    verified: int
-    bought_before: int
-    not_reached: dict[str, int]
-    undecided: int
-    reached: int
-    answered: int
-    bought: int
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    credits: int
 
 
 class Outcome(Document):

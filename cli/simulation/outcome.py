@@ -12,8 +12,9 @@ from cli.simulation.document import (
     ProviderCounts,
     ReviewCounts,
 )
-from models.enums import BuyingIntent, ExitReason, LeftOut, ReviewOutcome
+from models.enums import ExitReason, LeftOut, ReviewOutcome
 from models.journey import JourneyDefinition, Tracking
+from reports.runs import run_figures
 from sandbox.whatsapp.books import Books
 from storage import simulated, simulated_runs
 from storage.engine import Database
@@ -80,26 +81,7 @@ def _skipped(outcomes: Counter[str], *, reviewing: bool) -> dict[str, int]:
 
 
 def _reviews(found: RunTotals) -> ReviewCounts:
-    return ReviewCounts(
-        runs=found.runs,
-        stopped=found.stopped,
-        considered=found.outcomes.total(),
-        analysed=found.analysed,
-        left_out={word.value: found.left_out[word] for word in LeftOut},
-        detected={word.value: found.detected[word] for word in BuyingIntent},
-        outcomes={word.value: found.outcomes[word] for word in ReviewOutcome},
-        verified=found.verified,
-        bought_before=found.bought_before,
-        not_reached=dict(sorted(found.not_reached.items())),
-        undecided=found.undecided,
-        reached=found.reached,
-        answered=found.answered,
-        bought=found.bought,
-        calls=found.calls,
-        prompt_tokens=found.prompt_tokens,
-        completion_tokens=found.completion_tokens,
-        credits=found.charged,
-    )
+    return ReviewCounts(runs=found.runs, stopped=found.stopped, **dict(run_figures(found)))
 
 
 def _exits(exits: Counter[tuple[ExitReason, bool]]) -> dict[str, int]:

@@ -69,7 +69,7 @@ def _show_reviews(output: Output, found: ReviewCounts) -> None:
     """What the runs came to together; who was left out stands in the audience, each conversation once."""
     stopped = f", {found.stopped} of them stopped before their end" if found.stopped else ""
     levels = ", ".join(f"{count} {level}" for level, count in reversed(found.detected.items()) if count)
-    outcomes = found.outcomes
+    outcomes, cost = found.outcomes, found.cost
     output.line()
     output.line(f"Reviews: {found.runs} runs{stopped}", style="bold")
     output.line(f"  considered {found.considered}, analysed {found.analysed}, unreadable {outcomes['unreadable']}")
@@ -86,7 +86,7 @@ def _show_reviews(output: Output, found: ReviewCounts) -> None:
         if count:
             output.line(f"  not reached {count}: {reason.replace('_', ' ')}")
     output.line(
-        f"  cost {found.calls} calls, {found.prompt_tokens} + {found.completion_tokens} tokens, {found.credits} credits"
+        f"  cost {cost.calls} calls, {cost.prompt_tokens} + {cost.completion_tokens} tokens, {cost.credits} credits"
     )
     output.line("  the verdicts are the sandbox's own, found by key words: they say nothing about a model's quality")
 

@@ -9,6 +9,7 @@ from models.tables.credits import CreditEntry
 from models.tables.inbox import AppliedPiece, SignalIntent, WebhookUpdate
 from models.tables.journeys import (
     CouponIssue,
+    DailySelection,
     Enrollment,
     EntryDecision,
     Journey,
@@ -38,6 +39,7 @@ from models.tables.people import (
     Refund,
     Suppression,
 )
+from models.tables.rates import ExchangeRate
 from models.tables.sending import ModelCall, Send, SendAttempt, UnmatchedStatus
 from models.tables.store_events import StoreEvent
 from models.tables.tracking import AnalysisCall, ConversationAnalysis, Review, TrackingRun
@@ -57,8 +59,10 @@ __all__ = [
     "CreditEntry",
     "Customer",
     "CustomerEvent",
+    "DailySelection",
     "Enrollment",
     "EntryDecision",
+    "ExchangeRate",
     "ExternalJourney",
     "Journey",
     "JourneyPause",

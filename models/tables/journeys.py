@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, Text, UniqueConstraint, text
+from sqlalchemy import Index, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from models.enums import (
@@ -149,11 +149,29 @@ class Launch(SQLModel, table=True):
     error: str | None = None
 
 
+class DailySelection(SQLModel, table=True):
+    """A win-back that is always on: each day at `at` (`HH:MM`, in the store's zone) its audience is selected anew.
+
+    `entrant_limit` and `only_new` are those of each day's launch.
+    """
+
+    __tablename__ = "daily_selection"
+    journey_id: int = Field(primary_key=True, foreign_key="journey.id")
+    store_id: int = Field(foreign_key="store.id", index=True)
+    at: str = Field(max_length=5)
+    entrant_limit: int | None = None
+    only_new: bool = False
+    since: datetime = moment()
+
+
 class LaunchCandidate(SQLModel, table=True):
     """One considered customer of one launch and what was decided, the launch's own account of everybody."""
 
     __tablename__ = "launch_candidate"
-    __table_args__ = (UniqueConstraint("launch_id", "customer_id"),)
+    __table_args__ = (
+        UniqueConstraint("launch_id", "customer_id"),
+        Index("launch_candidate_outcome", "launch_id", "outcome", "customer_id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     launch_id: int = Field(foreign_key="launch.id")
     customer_id: int = Field(foreign_key="customer.id")
@@ -165,7 +183,10 @@ class EntryDecision(SQLModel, table=True):
     """Why a customer entered a journey or did not: appended when the answer changes, so that the past stays told."""
 
     __tablename__ = "entry_decision"
-    __table_args__ = (Index("entry_decision_latest", "journey_id", "customer_id", "id"),)
+    __table_args__ = (
+        Index("entry_decision_latest", "journey_id", "customer_id", "id"),
+        Index("entry_decision_age", "store_id", "at"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     store_id: int = Field(foreign_key="store.id")
     journey_id: int = Field(foreign_key="journey.id")
@@ -196,8 +217,9 @@ class Enrollment(SQLModel, table=True):
 
     Events with an id above `after_event_id` happened to the customer since the selection. `due_at` is when the next
     action happens; `stage_due_at` is when the stage comes, or came, due, and a hold leaves it alone. `stage` counts
-    from 0 and equals the number of stages when only the watch is left. `horizon_at` ends a control enrollment's claim
-    on the customer's slot.
+    from 0 and equals the number of stages when only the watch is left. `control` is the holdout's arm for good, while
+    the state `control` says that it still occupies the customer's slot. What the customer buys from `entered_at` until
+    `horizon_at` counts in both arms alike.
     """
 
     __tablename__ = "enrollment"
@@ -225,6 +247,7 @@ class Enrollment(SQLModel, table=True):
     analysis_id: int | None = Field(default=None, foreign_key="conversation_analysis.id", index=True)
     entry_key: str = Field(max_length=128)
     priority: int
+    control: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     state: EnrollmentState = word(EnrollmentState)
     selected_at: datetime = moment()
     after_event_id: int = 0

@@ -342,8 +342,12 @@ def test_a_daily_review_comes_out_as_the_conversations_say(tmp_path: Path) -> No
     assert not_zero(reviews["detected"]) == dict(expected.detected)
     assert not_zero(reviews["not_reached"]) == {}
     calls = list(recorded(record / "llm.jsonl"))
-    assert (reviews["calls"], reviews["credits"], reviews["analysed"]) == (len(calls), len(calls), expected.analysed)
-    assert reviews["prompt_tokens"] == sum(one["response"]["usage"]["prompt_tokens"] for one in calls)
+    assert (reviews["cost"]["calls"], reviews["cost"]["credits"], reviews["analysed"]) == (
+        len(calls),
+        len(calls),
+        expected.analysed,
+    )
+    assert reviews["cost"]["prompt_tokens"] == sum(one["response"]["usage"]["prompt_tokens"] for one in calls)
     assert (reviews["verified"], reviews["bought_before"]) == (expected.outcomes["enrolled"], 0)
     counted = (expected.reached, expected.answered, expected.bought, 0)
     assert tuple(reviews[word] for word in ("reached", "answered", "bought", "undecided")) == counted

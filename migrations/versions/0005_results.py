@@ -1,0 +1,73 @@
+"""Results and answers: the holdout's arm on record, always-on win-backs, exchange rates.
+
+Columns are added one by one and never by rebuilding a table (see 0003).
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+_AWARE = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    _arms()
+    _selections()
+    _rates()
+
+
+def _arms() -> None:
+    """The arm outlives the state `control`; of those that are over, what was decided at their selection tells."""
+    op.add_column("enrollment", sa.Column("control", sa.Boolean(), nullable=False, server_default=sa.false()))
+    enrollment = sa.table(
+        "enrollment",
+        sa.column("id"),
+        sa.column("journey_id"),
+        sa.column("customer_id"),
+        sa.column("state"),
+        sa.column("selected_at"),
+        sa.column("control", sa.Boolean()),
+    )
+    decision = sa.table(
+        "entry_decision", sa.column("journey_id"), sa.column("customer_id"), sa.column("at"), sa.column("outcome")
+    )
+    drawn = sa.exists().where(
+        decision.c.journey_id == enrollment.c.journey_id,
+        decision.c.customer_id == enrollment.c.customer_id,
+        decision.c.at == enrollment.c.selected_at,
+        decision.c.outcome == "control",
+    )
+    op.execute(sa.update(enrollment).where(sa.or_(enrollment.c.state == "control", drawn)).values(control=sa.true()))
+
+
+def _selections() -> None:
+    op.create_table(
+        "daily_selection",
+        sa.Column("journey_id", sa.Integer(), sa.ForeignKey("journey.id"), primary_key=True),
+        sa.Column("store_id", sa.Integer(), sa.ForeignKey("store.id"), nullable=False),
+        sa.Column("at", sa.String(5), nullable=False),
+        sa.Column("entrant_limit", sa.Integer(), nullable=True),
+        sa.Column("only_new", sa.Boolean(), nullable=False),
+        sa.Column("since", _AWARE, nullable=False),
+    )
+    op.create_index("ix_daily_selection_store_id", "daily_selection", ["store_id"], unique=False)
+    op.create_index(
+        "launch_candidate_outcome", "launch_candidate", ["launch_id", "outcome", "customer_id"], unique=False
+    )
+    op.create_index("entry_decision_age", "entry_decision", ["store_id", "at"], unique=False)
+
+
+def _rates() -> None:
+    op.create_table(
+        "exchange_rate",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("store_id", sa.Integer(), sa.ForeignKey("store.id"), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("usd", sa.String(40), nullable=False),
+        sa.UniqueConstraint("store_id", "currency", "day"),
+    )
