@@ -151,10 +151,6 @@ async def _ask(handle: WorkflowHandle[Any, TrackingProgress]) -> TrackingProgres
             answer: TrackingProgress = await handle.query("progress", result_type=TrackingProgress)
             return answer
     except (RPCError, TimeoutError):
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # A request that Ctrl-C breaks off may end as its own failure, and nobody would hear of the Ctrl-C.
-            raise asyncio.CancelledError from None
         return None
 
 

@@ -25,6 +25,7 @@ from models.tracking import Tracking
 from storage.journeys import publish
 from storage.tracking_schedules import tracking_schedule_id
 from tests.cli.conftest import ROOT, Scene, edit
+from tests.processes import hearing_ctrl_c
 from workflows.health import HealthWorkflow
 from workflows.ids import health_workflow_id
 
@@ -230,12 +231,13 @@ async def test_ctrl_c_stops_the_watching_and_not_the_run(scene: Scene, temporal:
         journey, _ = await publish(session, store_id, definition, now=system_clock())
         journey.state = JourneyState.ACTIVE
     async with Worker(temporal, task_queue="rekindle", workflows=[Endless]):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(ROOT / "starter.py"), "run-now", "daily-review"),
-            env={**os.environ, **scene.environment},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        with hearing_ctrl_c():
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, str(ROOT / "starter.py"), "run-now", "daily-review"),
+                env={**os.environ, **scene.environment},
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
         begun = [one async for one in temporal.list_workflows("WorkflowType = 'TrackingWorkflow'")]
         async with asyncio.timeout(30):
             while not begun:
