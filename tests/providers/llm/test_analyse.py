@@ -8,36 +8,19 @@ import pytest
 
 from models.enums import BuyingIntent, SaleStanding
 from providers.errors import BadAnswer, ProviderError, Rejected, Throttled
-from providers.llm.analysis_prompts import AnalysisBrief, build_analysis_messages
 from providers.llm.prompts import build_messages
 from providers.llm.results import Unusable, UnusableReason, WritingRequest, Written
-from providers.llm.turns import Turn
-from providers.llm.verdicts import Analysed, AnalysisRequest, Verdict
+from providers.llm.verdicts import Analysed, Verdict
 from sandbox.llm.app import MODEL
 from sandbox.llm.faults import (
-    CutShort,
     Fault,
-    Filter,
-    InvalidJson,
     QuotaExhausted,
     RateLimited,
-    Refuse,
     ServerFailure,
-    WrongSchema,
 )
-from tests.providers.llm.test_client import BRIEF as LETTER
-from tests.providers.llm.test_client import answering, client_of, completion, sandbox
+from tests.asking import ANALYSIS, answering, client_of, completion, sandbox
+from tests.asking import BRIEF as LETTER
 
-BRIEF = AnalysisBrief(
-    store_name="Sol",
-    max_chars=500,
-    conversation=(
-        Turn("customer", "Hi, how much is the blue scarf?"),
-        Turn("agent", "It is 49.90 EUR"),
-        Turn("customer", "That is too expensive for me, let me think about it."),
-    ),
-)
-REQUEST = AnalysisRequest(build_analysis_messages(BRIEF))
 SAID = {
     "quote": "how much is it",
     "asked_to_stop": False,
@@ -57,7 +40,7 @@ VERDICT = Verdict(
 async def test_a_verdict_comes_with_its_price_and_model() -> None:
     """A good answer is the verdict, what it used and who gave it."""
     async with client_of(sandbox()) as client:
-        result = await client.analyse(REQUEST)
+        result = await client.analyse(ANALYSIS)
     assert isinstance(result, Analysed)
     verdict = result.verdict
     assert (verdict.intent, verdict.sale, verdict.asked_to_stop) == (BuyingIntent.MEDIUM, SaleStanding.OPEN, False)
@@ -66,28 +49,6 @@ async def test_a_verdict_comes_with_its_price_and_model() -> None:
     assert result.model == MODEL
     assert result.usage is not None
     assert result.usage.input_tokens > result.usage.output_tokens > 10
-
-
-@pytest.mark.parametrize(
-    ("fault", "reason"),
-    [
-        (Refuse(), UnusableReason.REFUSAL),
-        (CutShort(), UnusableReason.LENGTH),
-        (Filter(), UnusableReason.CONTENT_FILTER),
-        (InvalidJson(), UnusableReason.INVALID_JSON),
-        (WrongSchema(), UnusableReason.SCHEMA),
-    ],
-)
-async def test_an_answer_without_a_verdict_still_has_its_price(fault: Fault, reason: UnusableReason) -> None:
-    """What cannot be used was billed, so its usage is kept beside the reason."""
-    server = sandbox()
-    server.faults.add(fault)
-    async with client_of(server) as client:
-        result = await client.analyse(REQUEST)
-    assert isinstance(result, Unusable)
-    assert result.reason is reason
-    assert result.usage is not None
-    assert result.usage.input_tokens > 0
 
 
 @pytest.mark.parametrize(
@@ -106,7 +67,7 @@ async def test_trouble_names_the_question_that_met_it(
     server.faults.add(fault, times=5)
     async with client_of(server) as client:
         with pytest.raises(expected) as caught:
-            await client.analyse(REQUEST)
+            await client.analyse(ANALYSIS)
     assert {name: getattr(caught.value, name) for name in attributes} == attributes
     assert (caught.value.operation, server.requests) == ("analyse", 1)
 
@@ -116,14 +77,14 @@ async def test_a_page_is_no_verdict() -> None:
     app, _ = answering("<html>hello</html>")
     async with client_of(app) as client:
         with pytest.raises(BadAnswer):
-            await client.analyse(REQUEST)
+            await client.analyse(ANALYSIS)
 
 
 async def test_a_server_without_json_schema_is_found_out_once_for_both_questions() -> None:
     """After one refusal of the format every request asks for plain JSON."""
     server = sandbox(knows_json_schema=False)
     async with client_of(server) as client:
-        assert isinstance(await client.analyse(REQUEST), Analysed)
+        assert isinstance(await client.analyse(ANALYSIS), Analysed)
         assert isinstance(await client.write(WritingRequest(build_messages(LETTER))), Written)
     assert server.requests == 3
 
@@ -143,7 +104,7 @@ async def test_servers_that_do_not_enforce_the_schema_are_understood(changes: di
     said = {name: value for name, value in (SAID | changes).items() if value is not ...}
     app, _ = answering(completion(json.dumps(said)))
     async with client_of(app) as client:
-        assert await client.analyse(REQUEST) == Analysed(verdict=VERDICT, usage=None, model=MODEL)
+        assert await client.analyse(ANALYSIS) == Analysed(verdict=VERDICT, usage=None, model=MODEL)
 
 
 @pytest.mark.parametrize(
@@ -165,4 +126,4 @@ async def test_what_is_no_verdict_is_never_taken_for_one(changes: dict[str, Any]
     said = {name: value for name, value in (SAID | changes).items() if value is not ...}
     app, _ = answering(completion(json.dumps(said)))
     async with client_of(app) as client:
-        assert await client.analyse(REQUEST) == Unusable(reason=UnusableReason.SCHEMA, usage=None, model=MODEL)
+        assert await client.analyse(ANALYSIS) == Unusable(reason=UnusableReason.SCHEMA, usage=None, model=MODEL)

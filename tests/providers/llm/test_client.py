@@ -2,9 +2,7 @@
 
 import json
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx2
@@ -14,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from providers.errors import (
     BadAnswer,
@@ -26,10 +23,9 @@ from providers.errors import (
     Throttled,
 )
 from providers.llm.client import LlmClient
-from providers.llm.prompts import WritingBrief, build_messages
 from providers.llm.results import Unusable, UnusableReason, WritingRequest, Written
 from providers.llm.wire import ANSWER_FORMAT, Answer, ChatMessage
-from sandbox.llm.app import MODEL, LlmSandbox
+from sandbox.llm.app import MODEL
 from sandbox.llm.faults import (
     CutShort,
     Fault,
@@ -42,50 +38,8 @@ from sandbox.llm.faults import (
     ServerFailure,
     WrongSchema,
 )
+from tests.asking import ANALYSIS, KEY, REQUEST, answering, client_of, completion, sandbox
 from tests.serving import serve
-
-KEY = "sk-sandbox-test"
-BRIEF = WritingBrief(
-    mode="goal", goal="Remind them what they liked", language="es", store_name="Sol", max_chars=500, first_name="Ana",
-    last_order_date=date(2030, 1, 1),
-)  # fmt: skip
-REQUEST = WritingRequest(build_messages(BRIEF))
-
-
-@asynccontextmanager
-async def client_of(app: ASGIApp, **arguments: Any) -> AsyncIterator[LlmClient]:
-    """A client of the app behind a real port."""
-    async with serve(app) as address, httpx2.AsyncClient() as http:
-        given: dict[str, Any] = {
-            "base_url": f"{address}/v1",
-            "api_key": SecretStr(KEY),
-            "model": MODEL,
-            "timeout": 5.0,
-        } | arguments
-        yield LlmClient(http, **given)
-
-
-def sandbox(**arguments: Any) -> LlmSandbox:
-    """The stand-in with our key."""
-    return LlmSandbox(api_keys=frozenset({KEY}), **arguments)
-
-
-def answering(body: Any, status: int = 200, **headers: str) -> tuple[Starlette, list[Any]]:
-    """A server that always says the same, and the bodies that it was asked with."""
-    asked: list[Any] = []
-
-    async def answer(request: Request) -> Response:
-        asked.append(await request.json())
-        content = body if isinstance(body, str) else json.dumps(body)
-        sent = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-        return Response(content, status_code=status, headers=sent)
-
-    return Starlette(routes=[Route("/v1/chat/completions", answer, methods=["POST"])]), asked
-
-
-def completion(content: str | None, **choice: Any) -> dict[str, Any]:
-    """A minimal answer, as small servers give it."""
-    return {"choices": [{"message": {"content": content}, "finish_reason": "stop"} | choice]}
 
 
 async def test_a_message_comes_with_its_language_price_and_model() -> None:
@@ -110,12 +64,15 @@ async def test_a_message_comes_with_its_language_price_and_model() -> None:
         (WrongSchema(), UnusableReason.SCHEMA),
     ],
 )
-async def test_an_answer_without_a_message_still_has_its_price(fault: Fault, reason: UnusableReason) -> None:
+@pytest.mark.parametrize("question", ["write", "analyse"])
+async def test_an_answer_that_is_of_no_use_still_has_its_price(
+    question: str, fault: Fault, reason: UnusableReason
+) -> None:
     """What cannot be used was billed, so its usage is kept beside the reason."""
     server = sandbox()
     server.faults.add(fault)
     async with client_of(server) as client:
-        result = await client.write(REQUEST)
+        result = await (client.write(REQUEST) if question == "write" else client.analyse(ANALYSIS))
     assert isinstance(result, Unusable)
     assert result.reason is reason
     assert result.usage is not None
