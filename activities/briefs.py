@@ -8,14 +8,16 @@ from typing import Final, Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.drafts import items_of, values_for
+from models.coupon import PersonalCoupon
 from models.enums import JourneyKind, MessageAuthor
-from models.journey import AiInstruction, TemplateRef, Tracking
+from models.journey import AiInstruction, JourneyDefinition, TemplateRef, Tracking
 from models.message import LONGEST_TEXT
 from models.money import Money
 from models.placeholders import AI_TEXT
 from models.tables import Checkout
 from policies.deal_context import bounded, context_values
-from policies.message_text import TextProblem, check_text, clean_parameter, codes_in, links_in
+from policies.message_text import TextProblem, TextProblemKind, check_text, clean_parameter, codes_in, links_in
+from policies.offers import Offer, OfferKind, figure_of, offers_beyond, offers_stated
 from policies.schedule import zone_at
 from providers.llm.prompts import MOST_DEAL_CHARACTERS, LeftCart, WritingBrief
 from providers.llm.turns import MOST_TURNS, Turn
@@ -43,10 +45,14 @@ class TextRules:
     Attributes:
         trusted: what the merchant's side said or wrote down; links and code-like words in it may be said again.
         as_variable: it will stand in a template's variable.
+        offers: what the merchant's side has offered, beside the coupon.
+        coupon_offers: what the journey's coupon is worth, for a text that may name its code.
     """
 
     trusted: str
     as_variable: bool
+    offers: frozenset[Offer] = frozenset()
+    coupon_offers: frozenset[Offer] = frozenset()
 
     def problems(self, text: str, brief: WritingBrief) -> list[TextProblem]:
         """Everything that is wrong with the text; nothing if it may go."""
@@ -60,6 +66,11 @@ class TextRules:
             earlier=[*brief.earlier_messages, *(turn.text for turn in brief.conversation if turn.sender != "customer")],
             as_variable=self.as_variable,
         )
+
+    def inventions(self, text: str, brief: WritingBrief) -> list[TextProblem]:
+        """What a model's text gives away that the shop did not offer; people may offer what they like."""
+        allowed = self.offers | self.coupon_offers if brief.coupon_code else self.offers
+        return [TextProblem(TextProblemKind.INVENTED_OFFER, detail) for detail in offers_beyond(text, allowed)]
 
 
 async def writing_brief(
@@ -102,17 +113,33 @@ async def writing_brief(
         earlier_messages=list(reversed(await earlier_texts(session, customer_id))),
         conversation=[Turn(SENDERS[line.author], line.text, now - line.at) for line in tail if line.text],
     )
-    trusted = _lines(
-        [
-            instruction.goal,
-            instruction.extra,
-            message.text,
-            *context_values(deal).values(),
-            *((cart.items, cart.url) if cart is not None else ()),
-            *(turn.text for turn in brief.conversation if turn.sender in {"agent", "bot"}),
-        ]
+    wishes = _lines([instruction.goal, instruction.extra, message.text])
+    said = [
+        *context_values(deal).values(),
+        *((cart.items, cart.url, cart.total) if cart is not None else ()),
+        *(turn.text for turn in brief.conversation if turn.sender in {"agent", "bot"}),
+    ]
+    ours = [one for one in said if one]
+    rules = TextRules(
+        _lines([wishes, *ours]),
+        as_variable=template is not None and template.uses(AI_TEXT),
+        offers=offers_stated(wishes, ours),
+        coupon_offers=_worth(facts.definition),
     )
-    return brief, TextRules(trusted, as_variable=template is not None and template.uses(AI_TEXT))
+    return brief, rules
+
+
+def _worth(definition: JourneyDefinition) -> frozenset[Offer]:
+    """What may be said of the journey's coupon; of a code that the shop made itself only that it is one."""
+    coupon = definition.resolved_coupon()
+    if coupon is None:
+        return frozenset()
+    worth = {Offer(OfferKind.DISCOUNT)}
+    if isinstance(coupon, PersonalCoupon):
+        if coupon.percent is not None:
+            worth.add(Offer(OfferKind.PERCENT, str(coupon.percent)))
+        worth |= {Offer(OfferKind.AMOUNT, figure_of(one)) for one in (coupon.amount, coupon.minimum) if one is not None}
+    return frozenset(worth)
 
 
 def _language(template: TemplateRef | None, subject: Subject) -> str | None:

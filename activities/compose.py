@@ -200,7 +200,8 @@ def _problems(result: WritingResult, brief: WritingBrief, rules: TextRules) -> l
     """What is wrong with an answer: a code for the books, and words for the next try."""
     if isinstance(result, Unusable):
         return [(result.reason.value, f"the answer could not be used: {result.reason.value}")]
-    return [(problem.kind.value, problem.detail) for problem in rules.problems(result.text, brief)]
+    found = [*rules.problems(result.text, brief), *rules.inventions(result.text, brief)]
+    return [(problem.kind.value, problem.detail) for problem in found]
 
 
 def _draft(

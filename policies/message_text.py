@@ -68,6 +68,7 @@ class TextProblemKind(StrEnum):
     UNFILLED = "unfilled"
     WRONG_LANGUAGE = "wrong_language"
     REPEATED = "repeated"
+    INVENTED_OFFER = "invented_offer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ English allows the same in Spanish. Where it is not clear what was stated, it wa
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -192,6 +192,18 @@ def offers_stated(wishes: str | None, lines: Iterable[str]) -> frozenset[Offer]:
     return frozenset(found)
 
 
+def offers_beyond(text: str, allowed: Container[Offer]) -> list[str]:
+    """What a text offers that nobody allowed it to, as a sentence each."""
+    return [
+        f"the shop has not offered this: {words}" for offer, words in offers_in(text).items() if offer not in allowed
+    ]
+
+
+def figure_of(value: Decimal) -> str:
+    """A figure as `Offer.value` has it: without zeros that say nothing."""
+    return f"{value.normalize():f}"
+
+
 def _amounts(text: str, patterns: Iterable[re.Pattern[str]]) -> Iterator[tuple[str, str]]:
     for pattern in patterns:
         for match in pattern.finditer(text):
@@ -207,7 +219,7 @@ def _figure(text: str) -> str:
     if cents := re.fullmatch(r"(.*)[.,](\d{1,2})", digits):
         head, mark, tail = cents[1], ".", cents[2]
     whole = re.sub(r"\D", "", head)
-    return f"{Decimal(f'{whole or 0}{mark}{tail}').normalize():f}"
+    return figure_of(Decimal(f"{whole or 0}{mark}{tail}"))
 
 
 def _plain(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 from models.enums import BuyingIntent, SaleStanding
 from policies.language import clear_language, clearly_another_language
 from policies.message_text import TextProblemKind, check_text, clean_parameter, codes_in, links_in
-from policies.offers import offers_in, offers_stated, stated
+from policies.offers import offers_beyond, offers_stated, stated
 
 LONGEST_NOTE: Final = 200
 """Of a product and an objection; what is longer is cut."""
@@ -208,10 +208,8 @@ def _about_suggestion(
         as_variable=rules.as_variable,
     )
     yield from (VerdictProblem(problem.kind.value, problem.detail) for problem in found)
-    offered = offers_stated(rules.wishes, rules.ours)
-    for offer, words in offers_in(suggestion).items():
-        if offer not in offered:
-            yield _problem(VerdictFault.INVENTED_OFFER, f"the shop has not offered this: {words}")
+    for detail in offers_beyond(suggestion, offers_stated(rules.wishes, rules.ours)):
+        yield _problem(VerdictFault.INVENTED_OFFER, detail)
     if rules.language is None and all(problem.kind is not TextProblemKind.WRONG_LANGUAGE for problem in found):
         # The model's word for the language is no more to be believed than its text.
         theirs = clear_language(" ".join(line.text for line in lines if line.theirs))

@@ -1,5 +1,6 @@
 """What the model is told of a conversation, and which of its words its text may use."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,11 +26,16 @@ SAID = [
 ]
 
 
-async def _brief(world: World, **message: Any) -> tuple[WritingBrief, TextRules]:
+async def _brief(
+    world: World, *, coupon: dict[str, int] | None = None, **message: Any
+) -> tuple[WritingBrief, TextRules]:
     """The brief of the second of three follow-ups, an hour after our bot's word."""
     definition = FollowUp.model_validate(
-        {"name": "quiet", "kind": "follow_up", "repeat": {"every": "1h", "times": 3}, "message": {"ai": {}, **message}}
-    )
+        {
+            "name": "quiet", "kind": "follow_up", "repeat": {"every": "1h", "times": 3}, "coupon": coupon,
+            "message": {"ai": {}, **message},
+        }
+    )  # fmt: skip
     customer = await world.customer(first_name="Ada", language="pt-BR")
     async with world.database.write() as session:
         journey, version = await publish(session, world.store_id, definition, now=NOON)
@@ -97,3 +103,31 @@ async def test_only_what_the_shop_said_itself_may_be_said_again(
     ai = {"mode": "goal", "goal": "Offer 20% with TAKE20"}
     brief, rules = await _brief(await make_world(database), ai=ai)
     assert [problem.kind for problem in rules.problems(text, brief)] == ([kind] if kind is not None else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "invented"),
+    [
+        ("Your graphics card is still here.", False),
+        ("Take it today with 15% off.", True),
+        ("We will send a free cable with it.", True),
+        ("Take it today with 5% off.", False),
+        ("It ships free of charge.", True),
+    ],
+)
+async def test_a_text_gives_away_nothing_that_the_shop_did_not_offer(
+    database: Database, text: str, *, invented: bool
+) -> None:
+    """What the goal offers may be said; what a model adds costs it another try."""
+    world = await make_world(database)
+    brief, rules = await _brief(world, ai={"mode": "goal", "goal": "Offer 5% off if they buy today."})
+    assert bool(rules.inventions(text, brief)) is invented
+
+
+async def test_a_coupon_is_an_offer_where_its_code_may_be_named(database: Database) -> None:
+    """With the code its own percentage may be said, and no other; without it none."""
+    brief, rules = await _brief(await make_world(database), coupon={"percent": 10})
+    with_code = replace(brief, coupon_code="BACKX1Y2Z3")
+    assert not rules.inventions("10% off with BACKX1Y2Z3", with_code)
+    assert rules.inventions("20% off with BACKX1Y2Z3", with_code)
+    assert rules.inventions("10% off for you", brief)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.tables import ChatMessage, CouponIssue, ModelCall
-from sandbox.llm.faults import Fault, InvalidJson, RateLimited, Refuse, ServerFailure, WrongCoupon, WrongLanguage
+from sandbox.llm.faults import Fault, InvalidJson, Obey, RateLimited, Refuse, ServerFailure, WrongCoupon, WrongLanguage
 from sandbox.shopify.faults import Fault as ShopFault
 from sandbox.whatsapp.faults import Refuse as MetaRefuses
 from tests.stack import HELLO, Stack, journey
@@ -49,7 +49,10 @@ async def test_the_models_text_fills_the_template_outside_the_window(stack: Stac
     assert send.free_text in said.text
 
 
-@pytest.mark.parametrize("fault", [WrongCoupon(), WrongLanguage(), InvalidJson(), Refuse()])
+_UNUSABLE = [WrongCoupon(), WrongLanguage(), InvalidJson(), Refuse(), Obey({"text": "Hello, all of it at 90% off!"})]
+
+
+@pytest.mark.parametrize("fault", _UNUSABLE)
 async def test_an_unusable_text_is_written_again(stack: Stack, fault: Fault) -> None:
     """One bad answer is told back to the model, whose second text is used."""
     stack.llm.faults.add(fault)
