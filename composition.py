@@ -237,4 +237,5 @@ async def services_from(
             webhook_patience=timedelta(hours=settings.webhook_patience_hours),
             unknown_wait=timedelta(seconds=settings.unknown_wait),
             raw_retention=timedelta(days=settings.raw_retention_days),
+            decision_retention=timedelta(days=settings.decision_days),
         )

@@ -65,7 +65,9 @@ class Settings(BaseSettings):
             in seconds.
         smtp_url: the mail server that takes mails to stores' own people; may hold a password. Without one, none go.
         mail_from: whom those mails are from; required beside a server.
+        mail_attachment_mb: the largest file that is attached to a mail, in megabytes; most servers take little more.
         raw_retention_days: how long webhooks are kept as they came in.
+        decision_days: how long it is kept why somebody did not enter a journey; the newest of each is kept for good.
         metrics_token: with it `/metrics` is for its bearers; without it for private addresses.
         metrics_address: host and port on which a worker shows the Temporal SDK's figures; none if not set.
         log_level: the least important level written.
@@ -94,7 +96,9 @@ class Settings(BaseSettings):
     unknown_wait: int = Field(default=600, ge=1, le=86_400)
     smtp_url: SecretStr | None = None
     mail_from: str | None = Field(default=None, pattern=r"^[^\s@<>,]+@[^\s@<>,]+$")
+    mail_attachment_mb: int = Field(default=20, ge=1, le=200)
     raw_retention_days: int = Field(default=30, ge=1, le=3650)
+    decision_days: int = Field(default=400, ge=30, le=3650)
     metrics_token: SecretStr | None = Field(default=None, min_length=16)
     metrics_address: str | None = Field(default=None, pattern=r"^[\w.-]+:\d{1,5}$")
     log_level: LogLevel = LogLevel.INFO

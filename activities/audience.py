@@ -7,6 +7,8 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities import queues
+from activities.entering import Entering
+from activities.heartbeats import with_signs_of_life
 from activities.search_attributes import JOURNEY, RUNNING, STATE, STORE, VERSION
 from activities.selection import Selection
 from activities.services import Services, started_at
@@ -25,7 +27,7 @@ from models.orchestration import (
 from storage.entry import Starting, starting
 
 JOURNEY_WORKFLOW = "JourneyWorkflow"
-_STARTED_AT_ONCE = 200
+_STARTED_AT_ONCE = 500
 _IN_FLIGHT = 20
 
 
@@ -35,6 +37,7 @@ class AudienceActivities:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._selection = Selection(services)
+        self._entering = Entering(services)
 
     @activity.defn
     async def launch_phase(self, ask: LaunchStep) -> LaunchPhase:
@@ -42,43 +45,49 @@ class AudienceActivities:
         return LaunchPhase(state=await self._selection.phase(ask.launch_id))
 
     @activity.defn
+    @with_signs_of_life
     async def select_page(self, ask: SelectPage) -> SelectedPage:
         """Consider one page of the shop's lapsed customers."""
-        considered, cursor = await self._selection.select_page(ask.launch_id, ask.cursor, now=started_at())
-        return SelectedPage(considered=considered, cursor=cursor)
+        page = await self._selection.select_page(ask.launch_id, ask.cursor, now=started_at())
+        return SelectedPage(considered=page.considered, cursor=page.cursor, total=page.total)
 
     @activity.defn
+    @with_signs_of_life
     async def judge_page(self, ask: LaunchStep) -> PageDone:
         """Ask the rules about one page of the considered."""
         return PageDone(remaining=await self._selection.judge_page(ask.launch_id, now=started_at()))
 
     @activity.defn
+    @with_signs_of_life
     async def rank(self, ask: LaunchStep) -> None:
         """Cut at the limit and give days; from here on the launch enrolls."""
         await self._selection.rank(ask.launch_id, now=started_at())
         await self._selection.begin(ask.launch_id)
 
     @activity.defn
+    @with_signs_of_life
     async def enroll_page(self, ask: LaunchStep) -> PageDone:
         """Enroll, pace or hold out one page of those who passed."""
-        return PageDone(remaining=await self._selection.enroll_page(ask.launch_id, now=started_at()))
+        return PageDone(remaining=await self._entering.enroll_page(ask.launch_id, now=started_at()))
 
     @activity.defn
     async def finish_launch(self, ask: LaunchStep) -> None:
         """Write down that the launch is complete."""
-        await self._selection.finish(ask.launch_id, now=started_at())
+        await self._entering.finish(ask.launch_id, now=started_at())
 
     @activity.defn
+    @with_signs_of_life
     async def enter_paced(self, ask: JourneyRef) -> PageDone:
         """Enroll one page of those whose day has come."""
-        return PageDone(remaining=await self._selection.enter_paced(ask.journey_id, now=started_at()))
+        return PageDone(remaining=await self._entering.enter_paced(ask.journey_id, now=started_at()))
 
     @activity.defn
     async def next_day(self, ask: JourneyRef) -> NextDay:
         """When the next paced customers enter."""
-        return NextDay(at=await self._selection.next_day(ask.journey_id, now=started_at()))
+        return NextDay(at=await self._entering.next_day(ask.journey_id, now=started_at()))
 
     @activity.defn
+    @with_signs_of_life
     async def start_entrants(self, ask: StartEntrants) -> StartedPage:
         """Start the workflows of one page of enrollments; one that runs already is left alone."""
         async with self._services.database.read() as session:

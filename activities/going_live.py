@@ -46,13 +46,17 @@ async def ensure_audiences(services: Services, store_id: int) -> None:
         wanted = await unserved(session, store_id)
     for one in wanted:
         if not one.launches:
-            await _start(services, parts, one.journey_id, None)
+            await ask_audience(services, parts, one.journey_id, None)
         for launch_id in one.launches:
-            await _start(services, parts, one.journey_id, launch_id)
+            await ask_audience(services, parts, one.journey_id, launch_id)
 
 
-async def _start(services: Services, parts: StoreParts, journey_id: int, launch_id: int | None) -> None:
-    """Start the workflow, or ask the one that runs for the launch; asking twice is asking once."""
+async def ask_audience(services: Services, parts: StoreParts, journey_id: int, launch_id: int | None) -> None:
+    """Start a journey's AudienceWorkflow, or ask the one that runs for the launch; asking twice is asking once.
+
+    Raises:
+        RPCError: Temporal did not accept it.
+    """
     await services.temporal.start_workflow(
         AUDIENCE_WORKFLOW,
         AudienceInput(store_id=parts.id, journey_id=journey_id, shop_queue=parts.shop_queue),

@@ -20,7 +20,7 @@ from storage.credits import covers, credits_key
 from storage.events import add_broadcast
 from storage.number_news import note_limit, note_quality
 from storage.pausing import resume_by_itself
-from storage.senders import by_code, end_pause, let_probe, note_paid, pause_of, refuse_credential
+from storage.senders import by_code, end_pause, let_probe, locked_number, note_paid, pause_of, refuse_credential
 from storage.shop_connection import shop_is_back, shop_is_gone
 from storage.stores import StoreParts, required_id, store_parts
 from storage.template_states import block_key, is_block_key
@@ -54,7 +54,7 @@ async def check_store(services: Services, store_id: int, *, now: datetime) -> He
     async with services.database.write() as session:
         if listed is not None:
             await mirror(session, parts.number.waba_id, [template_facts(one) for one in listed], now=now)
-        number = await session.get(Number, parts.number.id, populate_existing=True, with_for_update=True)
+        number = await locked_number(session, required_id(parts.number.id))
         shop = await session.get(Shop, parts.shop.id, populate_existing=True)
         was_well = number is not None and _is_well(number)
         if number is not None and number_ok is not None:

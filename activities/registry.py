@@ -7,6 +7,7 @@ from typing import Any
 from activities.analysis import AnalysisActivities
 from activities.audience import AudienceActivities
 from activities.compose import ComposeActivities
+from activities.daily_selection import DailySelectionActivities
 from activities.follow_up import FollowUpActivities
 from activities.health import HealthActivities
 from activities.journey import JourneyActivities
@@ -62,6 +63,7 @@ def activity_set(services: Services) -> ActivitySet:
             audience.finish_launch,
             audience.next_day,
             audience.start_entrants,
+            DailySelectionActivities(services).begin_day,
             health.check_store,
             watch.look,
             reviewing.begin_run,

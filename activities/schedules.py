@@ -1,77 +1,57 @@
-"""The Temporal Schedules of tracking journeys: made, changed, paused and deleted as the database has them.
+"""The Temporal Schedules of journeys: made, changed, paused and deleted as the database has them.
 
-One schedule per journey, in the store's zone. Temporal's calendars are right on nearly every day; on a day on which the
-clocks change over the very time of the run they are not alike from zone to zone. Asked for its next action times, a
-server 1.32 skips the day in Madrid, New York and Santiago when the time is jumped over, and runs late on Lord Howe;
-when the time comes twice it runs twice in New York and Santiago, and only the second time in Madrid. So each such day
-of the next year is taken out of the calendar, and put back as the one moment that `policies.run_times` gives.
+One schedule per tracking journey and per always-on win-back, in the store's zone (`activities.schedule_specs`).
 """
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
+from typing import Final, assert_never
 
 import structlog
 from temporalio.client import (
     Client,
     Schedule,
     ScheduleActionExecutionStartWorkflow,
-    ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
-    ScheduleCalendarSpec,
     ScheduleDescription,
     ScheduleHandle,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleRange,
-    ScheduleSpec,
-    ScheduleState,
     ScheduleUpdate,
 )
 from temporalio.common import (
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities import queues
-from activities.search_attributes import JOURNEY, STORE, VERSION
+from activities.schedule_specs import (
+    SECOND,
+    TRACKING_WORKFLOW,
+    Scheduled,
+    attributes,
+    catch_up,
+    run_times,
+    schedule_of,
+)
 from activities.services import Services
 from models.enums import JourneyState, RunTrigger
 from models.orchestration import TrackingInput
-from models.sending import Weekday
-from policies.run_times import RunTimes
+from storage.daily_selections import (
+    PlannedSelection,
+    daily_schedule_id,
+    planned_selections,
+)
+from storage.schedules import WITH_SCHEDULE
 from storage.tracking_schedules import (
-    WITH_SCHEDULE,
     Planned,
     asked_run_id,
     planned_journeys,
-    scheduled_run_id,
     tracking_schedule_id,
 )
 
 log = structlog.get_logger(__name__)
 
-TRACKING_WORKFLOW: Final = "TrackingWorkflow"
-"""The workflow's type: activities know it by name, since imports run downward only."""
-
 _ANSWER_WITHIN: Final = timedelta(seconds=10)
-_LOOK_AHEAD_DAYS: Final = 400
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_ONCE_IN: Final = timedelta(days=10_000)
-"""An interval that is met once in the life of a schedule stands for one moment, which a calendar cannot name in UTC.
-
-Longer ones overflow, or begin in the future, where the server's reckoning passes over the first.
-"""
-_SECOND: Final = timedelta(seconds=1)
-_DAY: Final = timedelta(days=1)
-_LEAST_CATCH_UP: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +68,24 @@ class ScheduleView:
     running: str | None
 
 
-def run_times(one: Planned) -> RunTimes:
-    """When the journey's runs begin."""
-    return RunTimes.of(one.definition, ZoneInfo(one.time_zone))
+def schedule_id(one: Scheduled) -> str:
+    """The journey's one schedule."""
+    match one:
+        case Planned():
+            return tracking_schedule_id(one.store_id, one.journey_id)
+        case PlannedSelection():
+            return daily_schedule_id(one.store_id, one.journey_id)
+        case _:
+            assert_never(one)
+
+
+def has_schedule(one: Scheduled) -> bool:
+    """Whether the journey should have its schedule now."""
+    return one.state in WITH_SCHEDULE and (isinstance(one, Planned) or one.on)
 
 
 async def ensure_schedules(services: Services, store_id: int, *, now: datetime) -> None:
-    """See that each of the store's tracking journeys has the schedule that it should have, and no other one has one.
+    """See that each of the store's journeys has the schedule that it should have, and no other one has one.
 
     One that Temporal calls wrong is left out, so that it holds nothing else up.
 
@@ -102,7 +93,10 @@ async def ensure_schedules(services: Services, store_id: int, *, now: datetime) 
         RPCError: Temporal could not be asked.
     """
     async with services.database.read() as session:
-        found = await planned_journeys(session, store_id)
+        found: list[Scheduled] = [
+            *await planned_journeys(session, store_id),
+            *await planned_selections(session, store_id),
+        ]
     for one in found:
         try:
             await ensure_schedule(services.temporal, one, now=now)
@@ -118,7 +112,7 @@ async def ensure_schedules(services: Services, store_id: int, *, now: datetime) 
             log.warning("Temporal refuses a journey's schedule", store=store_id, journey=one.journey_id, why=why)
 
 
-async def ensure_schedule(client: Client, one: Planned, *, now: datetime) -> None:
+async def ensure_schedule(client: Client, one: Scheduled, *, now: datetime) -> None:
     """Make, change, pause or delete the journey's schedule so that it is as the database has it.
 
     A run that was due while an active journey's schedule was missing or still paused is made good on the same day.
@@ -126,8 +120,8 @@ async def ensure_schedule(client: Client, one: Planned, *, now: datetime) -> Non
     Raises:
         RPCError: Temporal did not accept it.
     """
-    handle = client.get_schedule_handle(tracking_schedule_id(one.store_id, one.journey_id))
-    if one.state not in WITH_SCHEDULE:
+    handle = client.get_schedule_handle(schedule_id(one))
+    if not has_schedule(one):
         await _delete(handle)
         return
     wanted = schedule_of(one, now=now)
@@ -147,12 +141,25 @@ async def ensure_schedule(client: Client, one: Planned, *, now: datetime) -> Non
 
 
 async def look_at_schedule(client: Client, store_id: int, journey_id: int) -> ScheduleView | None:
-    """The journey's schedule; None if there is none.
+    """A tracking journey's schedule; None if there is none.
 
     Raises:
         RPCError: Temporal cannot say.
     """
-    found = await _describe(client.get_schedule_handle(tracking_schedule_id(store_id, journey_id)))
+    return await _view(client.get_schedule_handle(tracking_schedule_id(store_id, journey_id)))
+
+
+async def look_at_daily(client: Client, store_id: int, journey_id: int) -> ScheduleView | None:
+    """An always-on win-back's schedule; None if there is none.
+
+    Raises:
+        RPCError: Temporal cannot say.
+    """
+    return await _view(client.get_schedule_handle(daily_schedule_id(store_id, journey_id)))
+
+
+async def _view(handle: ScheduleHandle) -> ScheduleView | None:
+    found = await _describe(handle)
     if found is None:
         return None
     paused = found.schedule.state.paused
@@ -180,92 +187,21 @@ async def start_run_now(client: Client, one: Planned, *, now: datetime) -> str:
         priority=queues.in_turns(one.store_id),
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
         id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-        search_attributes=_attributes(one),
+        search_attributes=attributes(one),
         rpc_timeout=_ANSWER_WITHIN,
     )
     return workflow_id
 
 
-def schedule_of(one: Planned, *, now: datetime) -> Schedule:
-    """The schedule that the journey should have; its note tells one that is out of date by the digest of all of it.
-
-    A run that lasts until the next one is due is followed by that one at once, and by no more: the window of a run
-    reaches back to the beginning of the last. What was due while the server was away is run late on the same day.
-    """
-    times = run_times(one)
-    spec = _spec(times, now)
-    policy = SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=_catch_up(times))
-    digest = hashlib.sha256(repr((spec, policy, one.store, one.journey)).encode()).hexdigest()[:16]
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
-            TRACKING_WORKFLOW,
-            TrackingInput(journey_id=one.journey_id),
-            id=scheduled_run_id(one.store_id, one.journey_id),
-            task_queue=queues.MAIN,
-            priority=queues.in_turns(one.store_id),
-            typed_search_attributes=_attributes(one),
-        ),
-        spec=spec,
-        policy=policy,
-        state=ScheduleState(note=f"version {one.version}, {digest}", paused=one.state is JourneyState.PAUSED),
-    )
-
-
-def _spec(times: RunTimes, now: datetime) -> ScheduleSpec:
-    odd = times.odd_days(now - _DAY, days=_LOOK_AHEAD_DAYS)
-    calendar = ScheduleCalendarSpec(
-        hour=[ScheduleRange(times.clock.hour)],
-        minute=[ScheduleRange(times.clock.minute)],
-        day_of_week=_days_of_week(times.weekdays),
-    )
-    return ScheduleSpec(
-        calendars=[calendar],
-        # Only the whole minutes of the day: what is put back for it begins a second later.
-        skip=[
-            ScheduleCalendarSpec(
-                year=[ScheduleRange(one.day.year)],
-                month=[ScheduleRange(one.day.month)],
-                day_of_month=[ScheduleRange(one.day.day)],
-                hour=[ScheduleRange(0, 23)],
-                minute=[ScheduleRange(0, 59)],
-            )
-            for one in odd
-        ],
-        intervals=[ScheduleIntervalSpec(every=_ONCE_IN, offset=(one.at + _SECOND - _EPOCH) % _ONCE_IN) for one in odd],
-        time_zone_name=times.zone.key,
-    )
-
-
-def _days_of_week(weekdays: frozenset[Weekday]) -> Sequence[ScheduleRange]:
-    """Temporal counts from Sunday, which is 0."""
-    return [ScheduleRange((number + 1) % 7) for number, day in enumerate(Weekday) if day in weekdays]
-
-
-def _catch_up(times: RunTimes) -> timedelta:
-    """The rest of the day after a run's time."""
-    passed = timedelta(hours=times.clock.hour, minutes=times.clock.minute)
-    return max(_DAY - passed, _LEAST_CATCH_UP)
-
-
-def _missed(one: Planned, found: ScheduleDescription | None, *, now: datetime) -> bool:
+def _missed(one: Scheduled, found: ScheduleDescription | None, *, now: datetime) -> bool:
     """Whether a run of this day was due while the journey was active and nobody began one."""
     times = run_times(one)
     due = times.latest(now)
-    if one.state is not JourneyState.ACTIVE or one.active_since is None or due - _SECOND <= one.active_since:
+    if one.state is not JourneyState.ACTIVE or one.active_since is None or due - SECOND <= one.active_since:
         return False
     begun = [action.scheduled_at for action in found.info.recent_actions] if found is not None else []
     begun += [one.ran_at] if one.ran_at is not None else []
-    return now - due < _catch_up(times) and all(at < due for at in begun)
-
-
-def _attributes(one: Planned) -> TypedSearchAttributes:
-    return TypedSearchAttributes(
-        [
-            SearchAttributePair(STORE, one.store),
-            SearchAttributePair(JOURNEY, one.journey),
-            SearchAttributePair(VERSION, one.version),
-        ]
-    )
+    return now - due < catch_up(times) and all(at < due for at in begun)
 
 
 def _instead(wanted: Schedule) -> ScheduleUpdate:

@@ -37,6 +37,7 @@ class Services:
         crm: asks stores' own CRMs.
         unknown_wait: how long a send whose outcome is unknown waits for a status before it is parked.
         raw_retention: how long webhooks are kept as they came in.
+        decision_retention: how long entry decisions are kept that a newer one has followed.
         webhook_patience: how long an endpoint may take nothing before it is disabled.
         allow_synthetic: whether made-up phone numbers may be messaged; only a simulation says yes.
     """
@@ -53,6 +54,7 @@ class Services:
     crm: CrmClient = field(default_factory=lambda: CrmClient(OutgoingClient(), started_at))
     unknown_wait: timedelta = field(default=timedelta(minutes=10))
     raw_retention: timedelta = field(default=timedelta(days=30))
+    decision_retention: timedelta = field(default=timedelta(days=400))
     webhook_patience: timedelta = field(default=timedelta(hours=24))
     allow_synthetic: bool = False
 

@@ -23,6 +23,7 @@ from models.orchestration import UpkeepReport, UpkeepRound
 from providers.errors import NotSent, ProviderError, Rejected, Throttled
 from providers.shopify.records import OrderUpdate
 from storage.credits import left_behind, put_right
+from storage.decisions import forget_decisions, old_decisions
 from storage.ingest_shopify import apply_piece
 from storage.mails import next_mail_at
 from storage.privacy import fulfil_page
@@ -73,7 +74,7 @@ class UpkeepActivities:
         if ask.full:
             await ensure_watches(self._services, parts.id)
             orders = await self._reconcile(parts, now=now)
-            pruned = await self._prune(now=now)
+            pruned = await self._prune(now=now) + await self._forget_decisions(parts.id, now=now)
             async with self._services.database.write() as session:
                 await forget_old(session, parts.number, now=now)
         async with self._services.database.read() as session:
@@ -171,6 +172,19 @@ class UpkeepActivities:
             pruned += gone
             if gone == 0:
                 return pruned
+
+    async def _forget_decisions(self, store_id: int, *, now: datetime) -> int:
+        """Throw entry decisions away that are beyond their time, looked for without holding anybody up."""
+        before, after, forgotten = now - self._services.decision_retention, None, 0
+        while True:
+            async with self._services.database.read() as session:
+                page = await old_decisions(session, store_id, before=before, after=after)
+            if page.ids:
+                async with self._services.database.write() as session:
+                    forgotten += await forget_decisions(session, page.ids)
+            after = page.after
+            if after is None:
+                return forgotten
 
 
 _TOLD: Final = "told"

@@ -47,6 +47,7 @@ class Outcome:
     seen: str = ""
     threshold: str = ""
     again_at: datetime | None = None
+    basis: str | None = None
 
 
 class WatchScene:
@@ -94,7 +95,7 @@ class WatchScene:
             again_at = ask_again_at(failed.reason, asked.who.candidate, self.scope.definition)
         if again_at is not None and again_at <= now:
             again_at = now + _SOON
-        return Outcome(asked, failed.reason.value, failed.seen, failed.threshold, again_at)
+        return Outcome(asked, failed.reason.value, failed.seen, failed.threshold, again_at, failed.basis)
 
     def is_control(self, asked: Asked) -> bool:
         """The holdout's draw, by the shop's own customer id so that it survives a re-import."""
@@ -215,7 +216,10 @@ class Looking:
             scene.parts.id,
             scene.scope.journey_id,
             scene.scope.watch.version_id,
-            [Decision(one.asked.who.candidate.customer_id, one.outcome, one.seen, one.threshold) for one in outcomes],
+            [
+                Decision(one.asked.who.candidate.customer_id, one.outcome, one.seen, one.threshold, basis=one.basis)
+                for one in outcomes
+            ],
             now=now,
         )
         return Seen(len(outcomes), sum(one.outcome in TAKEN_IN for one in outcomes))
@@ -223,9 +227,10 @@ class Looking:
 
 async def _enter(session: AsyncSession, scene: WatchScene, asked: Asked, *, room: int, now: datetime) -> Outcome:
     definition, rules = scene.scope.definition, scene.scope.definition.sending
-    control = scene.is_control(asked)
-    if not control and room <= 0:
+    if room <= 0:
+        # Control too: else it would grow on days on which nobody enters to be compared with it.
         return Outcome(asked, LeftOut.PACED.value, "the day is full", f"at most {rules.max_per_day} a day")
+    control = scene.is_control(asked)
     zone = zone_at(definition, scene.scope.whereabouts(asked.who.customer), now)
     entered_at = start_moment(
         str(asked.who.candidate.customer_id), local_date(now, zone), rules, sending_hours(rules), zone, now

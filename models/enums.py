@@ -99,6 +99,33 @@ class LeftOut(StrEnum):
     MOVED_ON = "moved_on"
 
 
+class AnswerCode(StrEnum):
+    """The one answer to why somebody did, or did not, get a message of a journey."""
+
+    UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+    NEVER_CONSIDERED = "never_considered"
+    SHOP_FILTER = "shop_filter"
+    NEXT_SELECTION = "next_selection"
+    LEFT_OUT = "left_out"
+    PACED = "paced"
+    CONTROL = "control"
+    ENTERED = "entered"
+    HELD = "held"
+    SENT = "sent"
+    NOT_DELIVERED = "not_delivered"
+    FAILED = "failed"
+    POSSIBLY_SENT = "possibly_sent"
+    SKIPPED = "skipped"
+    EXITED = "exited"
+    REVIEWED = "reviewed"
+    JOURNEY_DRAFT = "journey_draft"
+    JOURNEY_PENDING = "journey_pending"
+    JOURNEY_PAUSED = "journey_paused"
+    JOURNEY_STOPPED = "journey_stopped"
+    JOURNEY_ARCHIVED = "journey_archived"
+
+
 class SkipReason(StrEnum):
     """Why a stage was passed over while its enrollment went on."""
 
@@ -342,6 +369,16 @@ class AttributedBy(StrEnum):
 
     WINDOW = "window"
     COUPON = "coupon"
+
+
+class LiftAnswer(StrEnum):
+    """What a journey's holdout says of what the journey brought."""
+
+    NO_HOLDOUT = "no_holdout"
+    NOT_ENOUGH_DATA = "not_enough_data"
+    NO_DIFFERENCE = "no_difference"
+    GAIN = "gain"
+    LOSS = "loss"
 
 
 class TemplateStatus(StrEnum):

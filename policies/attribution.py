@@ -104,7 +104,7 @@ def attribute(
     receipts: Iterable[Receipt],
     coupons: Iterable[CouponUse],
     *,
-    attribution_days: Mapping[int, int],
+    attribution_days: Mapping[str, int],
 ) -> Attribution | None:
     """The journey that an order belongs to.
 
@@ -113,15 +113,16 @@ def attribute(
         order_codes: discount codes on it.
         receipts: messages that its customer received.
         coupons: codes that its customer could use.
-        attribution_days: for each journey of the receipts its window, in blocks of 24 hours, both ends included.
+        attribution_days: for each enrollment of the receipts its version's window, in blocks of 24 hours, both ends
+            included.
 
     Raises:
-        KeyError: a receipt's journey has no window.
+        KeyError: a receipt's enrollment has no window.
     """
     in_window = [
         receipt
         for receipt in receipts
-        if timedelta(0) <= order_at - receipt.received_at <= timedelta(days=attribution_days[receipt.journey_id])
+        if timedelta(0) <= order_at - receipt.received_at <= timedelta(days=attribution_days[receipt.enrollment_id])
     ]
     if in_window:
         last = max(in_window, key=lambda receipt: (receipt.received_at, receipt.stage, receipt.send_id))

@@ -5,7 +5,7 @@ The rules that every kind of journey asks are here too; `policies.watch_rules` a
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from models.enums import ConsentState, LeftOut
 from models.journey import ConsentRule, JourneyDefinition, WinBack
 from models.money import Money
-from policies.calendar import inactive_days
+from policies.calendar import inactive_days, local_date, start_of_local_day
 from policies.phones import is_us_number, mask_phone
 from policies.recency import within_days
 from policies.whatsapp_reactions import gets_nothing
@@ -81,6 +81,10 @@ class RuleResult(BaseModel):
         reason: the word on record when it failed, else None.
         seen: what was found, for a person.
         threshold: what the rule asks, for a person.
+        basis: what was found, said without regard to the moment of looking: as long as it is the same, so is the
+            answer, although "12 days ago" has become 13.
+        passes_at: from when on a rule that said no lets the customer in, as far as that can be told if nothing new
+            happens; None where it cannot, or never.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,6 +94,8 @@ class RuleResult(BaseModel):
     reason: LeftOut | None
     seen: str
     threshold: str
+    basis: str = ""
+    passes_at: AwareDatetime | None = None
 
 
 def evaluate(
@@ -127,10 +133,33 @@ def first_failure(results: Iterable[RuleResult]) -> RuleResult | None:
     return next((result for result in results if not result.passed), None)
 
 
-def rule_result(reason: LeftOut, *, passed: bool, seen: str, threshold: str) -> RuleResult:
-    """A rule's answer; its reason counts only where it did not pass."""
+def rule_result(
+    reason: LeftOut,
+    *,
+    passed: bool,
+    seen: str,
+    threshold: str,
+    since: datetime | None = None,
+    passes_at: datetime | None = None,
+) -> RuleResult:
+    """A rule's answer; its reason counts only where it did not pass.
+
+    Args:
+        reason: names the rule.
+        passed: its answer.
+        seen: what was found, for a person.
+        threshold: what is asked.
+        since: the moment that `seen` counts from, where it says how long ago something was.
+        passes_at: as in `RuleResult`, where time alone may bring it.
+    """
     return RuleResult(
-        rule=reason.value, passed=passed, reason=None if passed else reason, seen=seen, threshold=threshold
+        rule=reason.value,
+        passed=passed,
+        reason=None if passed else reason,
+        seen=seen,
+        threshold=threshold,
+        basis=seen if since is None else since.isoformat(),
+        passes_at=None if passed else passes_at,
     )
 
 
@@ -212,12 +241,16 @@ def _consent(candidate: Candidate, rule: ConsentRule) -> RuleResult:
 
 def _inactive_days(candidate: Candidate, definition: WinBack, now: datetime, zone: ZoneInfo) -> RuleResult:
     least, most = definition.audience.inactive_days, definition.audience.inactive_days_max
-    days = inactive_days(candidate.last_order_at, now, zone) if candidate.last_order_at is not None else None
+    last = candidate.last_order_at
+    days = inactive_days(last, now, zone) if last is not None else None
+    ripe = start_of_local_day(local_date(last, zone) + timedelta(days=least), zone) if last is not None else None
     return rule_result(
         LeftOut.FILTER_INACTIVE_DAYS,
         passed=days is not None and least <= days and (most is None or days <= most),
         seen="never ordered" if days is None else f"{days} days since the last order",
         threshold=f"at least {least} days" if most is None else f"{least} to {most} days",
+        since=last,
+        passes_at=ripe if ripe is not None and ripe > now else None,
     )
 
 
@@ -265,6 +298,8 @@ def frequency(
         passed=not within_days(last_order, now, sending.recent_order_days),
         seen=ago(last_order, now, "order"),
         threshold=_rest(sending.recent_order_days, "order"),
+        since=last_order,
+        passes_at=_rested(last_order, sending.recent_order_days),
     )
     yield rule_result(
         LeftOut.SMART_SENDING,
@@ -272,6 +307,8 @@ def frequency(
         seen=ago(candidate.last_marketing_at, now, "marketing message of another journey"),
         threshold=_rest(smart_days, "marketing message of another journey")
         + (" inside the 24-hour window" if sending.smart_sending_days and is_reply else ""),
+        since=candidate.last_marketing_at,
+        passes_at=_rested(candidate.last_marketing_at, smart_days),
     )
 
 
@@ -284,6 +321,8 @@ def _re_entry(candidate: Candidate, definition: WinBack, now: datetime, entry_ke
         passed=not same_key and not within_days(candidate.last_entered_at, now, days),
         seen=f"{seen}, for the same last order" if same_key else seen,
         threshold=f"a new last order, and no entry into this journey in {days} x 24 hours",
+        since=candidate.last_entered_at,
+        passes_at=None if same_key else _rested(candidate.last_entered_at, days),
     )
 
 
@@ -302,6 +341,7 @@ def in_other_journey(candidate: Candidate, definition: JourneyDefinition) -> Rul
         passed=passed,
         seen=seen,
         threshold=f"in no journey, or in another one of priority below {definition.priority}",
+        passes_at=candidate.open_enrollment_until,
     )
 
 
@@ -315,6 +355,10 @@ def ago(at: datetime | None, now: datetime, what: str) -> str:
         return f"no {what}"
     hours = int((now - at).total_seconds() // 3600)
     return f"last {what} {hours // 24} days {hours % 24} hours ago" if hours >= 0 else f"last {what} ahead of now"
+
+
+def _rested(at: datetime | None, days: int) -> datetime | None:
+    return at + timedelta(days=days) if at is not None else None
 
 
 def _rest(days: int, what: str) -> str:

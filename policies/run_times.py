@@ -2,7 +2,7 @@
 
 A local time that does not come on a day gives the first moment after the gap, one that comes twice the first of the
 two; so every active day has exactly one run. Temporal's own calendars answer such days differently from zone to zone
-(`activities.schedules`), which is why those days are told apart here.
+(`activities.schedule_specs`), which is why those days are told apart here.
 """
 
 from collections.abc import Iterator

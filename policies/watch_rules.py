@@ -152,6 +152,8 @@ def _silence(silence: Silence | None, definition: FollowUp, now: datetime) -> Ru
         passed=silence is not None and silence.due_at is not None and silence.due_at <= now,
         seen=seen,
         threshold=f"silent for {definition.entry_delay} since we wrote, and {_hours(definition)}",
+        since=silence.since if silence is not None else None,
+        passes_at=silence.due_at if silence is not None else None,
     )
 
 
@@ -162,6 +164,8 @@ def _cart(cart: OpenCart | None, definition: AbandonedCart, now: datetime) -> Ru
         passed=cart is not None and cart.due_at is not None and cart.due_at <= now,
         seen=_NO_CART if idle is None else f"a checkout left open for {_length(idle)}",
         threshold=f"a checkout left open for {definition.entry_delay}, and {_hours(definition)}",
+        since=cart.since if cart is not None else None,
+        passes_at=cart.due_at if cart is not None else None,
     )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import SendState
+from models.enums import AttemptStatus, SendState
 from models.journey import FixedCoupon, JourneyDefinition
-from models.tables import CouponIssue, Enrollment, JourneyVersion, Order, Send
+from models.tables import CouponIssue, Enrollment, JourneyVersion, Order, Send, SendAttempt
 from policies.attribution import CouponUse, Receipt, attribute, counts
 from storage.journeys import parse_definition
 from storage.stores import required_id
@@ -39,12 +39,16 @@ async def attribute_orders(session: AsyncSession, customer_id: int) -> None:
     await session.flush()
 
 
-async def _receipts(session: AsyncSession, customer_id: int) -> tuple[list[Receipt], dict[int, int]]:
+async def _receipts(session: AsyncSession, customer_id: int) -> tuple[list[Receipt], dict[str, int]]:
+    """What the customer received: delivered or read, else accepted, unless WhatsApp has told that it failed then."""
+    tried = select(SendAttempt.id).where(col(SendAttempt.send_id) == Send.id)
+    is_open = tried.where(col(SendAttempt.status) != AttemptStatus.FAILED).exists()
+    may_arrive = or_(col(Send.received_at).is_not(None), is_open, ~tried.exists())
     rows = await session.exec(
         select(Send, JourneyVersion.definition).where(
             Send.customer_id == customer_id,
             or_(
-                Send.state == SendState.ACCEPTED,
+                and_(col(Send.state) == SendState.ACCEPTED, may_arrive),
                 # Parked for want of a status, and then one came after all: it was received.
                 and_(col(Send.state) == SendState.PARKED, col(Send.received_at).is_not(None)),
             ),
@@ -53,12 +57,12 @@ async def _receipts(session: AsyncSession, customer_id: int) -> tuple[list[Recei
         )
     )
     receipts: list[Receipt] = []
-    days: dict[int, int] = {}
+    days: dict[str, int] = {}
     for send, definition in rows:
         at = send.received_at or send.settled_at
         if at is not None:
             receipts.append(Receipt(required_id(send.id), send.enrollment_id, send.journey_id, send.stage, at))
-            days[send.journey_id] = parse_definition(definition).attribution_days
+            days[send.enrollment_id] = parse_definition(definition).attribution_days
     return receipts, days
 
 

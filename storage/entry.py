@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlmodel import and_, col, or_, select
+from sqlalchemy import func, text
+from sqlmodel import and_, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import ConsentState, EnrollmentState, EventKind, ExitReason
@@ -29,13 +29,17 @@ from policies.schedule import Whereabouts, due_after, horizon, zone_at
 from policies.tracking import first_contact_at
 from storage.campaigns import latest_campaigns
 from storage.customers import suppressed
-from storage.enrollments import close_enrollment, open_enrollment
-from storage.events import last_event_id, record_event
+from storage.engine import padded
+from storage.enrollments import close_enrollment
+from storage.events import last_event_id, last_event_ids, record_event
 from storage.reachability import unreachable_with
 from storage.sends import POSSIBLY_SENT
 from storage.stores import required_id
 from storage.subjects import NO_SUBJECT, Subject
 
+# The words of the partial index `enrollment_starting`: with a parameter in their place it would not be used, and each
+# page of starts would sort all that are left.
+_STARTING = text(f"enrollment.state = '{EnrollmentState.STARTING}'")
 _NAMESPACE = uuid.UUID("6f3c1c1e-7f0a-5f6e-9d9b-0c5c6f0d1a11")
 
 
@@ -224,6 +228,46 @@ class Entry:
     launch_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What stands in the way of locked customers' entries.
+
+    Attributes:
+        known_ids: of enrollments, of those that these entries would have.
+        known_entries: customer and entry key of enrollments in the journey: an entry may have been made under the id
+            of a time when the shop's id of the customer was not known yet.
+        open: the enrollment that occupies a customer's slot, control included.
+        last_events: each customer's newest event.
+    """
+
+    known_ids: frozenset[str]
+    known_entries: frozenset[tuple[int, str]]
+    open: Mapping[int, Enrollment]
+    last_events: Mapping[int, int]
+
+
+async def read_slots(session: AsyncSession, entry: Entry, people: Sequence[Considered]) -> Slots:
+    """The slots of locked customers."""
+    ids = padded(required_id(who.customer.id) for who in people)
+    if not ids:
+        return Slots(frozenset(), frozenset(), {}, {})
+    new_ids = padded(_new_id(entry, who) for who in people)
+    earlier = await session.exec(
+        select(Enrollment.customer_id, Enrollment.entry_key).where(
+            Enrollment.journey_id == required_id(entry.journey.id), col(Enrollment.customer_id).in_(ids)
+        )
+    )
+    opened = await session.exec(
+        select(Enrollment).where(col(Enrollment.customer_id).in_(ids), Enrollment.state != EnrollmentState.CLOSED)
+    )
+    return Slots(
+        known_ids=frozenset(await session.exec(select(Enrollment.id).where(col(Enrollment.id).in_(new_ids)))),
+        known_entries=frozenset((customer_id, key) for customer_id, key in earlier),
+        open={one.customer_id: one for one in opened},
+        last_events=await last_event_ids(session, ids),
+    )
+
+
 async def enroll(
     session: AsyncSession, entry: Entry, who: Considered, *, control: bool, entered_at: datetime, now: datetime
 ) -> Enrollment | None:
@@ -234,12 +278,40 @@ async def enroll(
     Returns:
         The enrollment, or None when this entry was made before.
     """
+    slots = await read_slots(session, entry, [who])
+    enrollment = await enroll_into(session, entry, slots, who, control=control, entered_at=entered_at, now=now)
+    await session.flush()
+    return enrollment
+
+
+async def enroll_into(
+    session: AsyncSession,
+    entry: Entry,
+    slots: Slots,
+    who: Considered,
+    *,
+    control: bool,
+    entered_at: datetime,
+    now: datetime,
+) -> Enrollment | None:
+    """`enroll` for one of many, whose slots were read for all of them at once; written with the session's next flush.
+
+    Args:
+        session: of the transaction in which the customers are locked.
+        entry: into what.
+        slots: those of `who` among them.
+        who: each is enrolled once in a transaction.
+        control: held out.
+        entered_at: when the passage begins.
+        now: the moment of the decision.
+    """
     customer, entry_key = who.customer, who.entry_key or ""
-    customer_id = required_id(customer.id)
-    new_id = enrollment_id(entry.store.slug, entry.journey.name, customer.external_id or f"#{customer_id}", entry_key)
-    if await _has_entered(session, new_id, entry.journey, customer_id, entry_key):
+    customer_id, new_id = required_id(customer.id), _new_id(entry, who)
+    if new_id in slots.known_ids or (customer_id, entry_key) in slots.known_entries:
         return None
-    await _clear_slot(session, customer, entry.journey, new_id, now=now)
+    loser = slots.open.get(customer_id)
+    if loser is not None:
+        await _clear_slot(session, customer, loser, entry.journey, new_id, now=now)
     where = Whereabouts(customer.time_zone, customer.phone, entry.store.time_zone)
     analysis, begins = who.subject.analysis, entered_at
     if analysis is not None and isinstance(entry.definition, Tracking):
@@ -259,33 +331,25 @@ async def enroll(
         control=control,
         state=EnrollmentState.CONTROL if control else EnrollmentState.STARTING,
         selected_at=now,
-        after_event_id=await last_event_id(session, customer_id),
+        after_event_id=(
+            slots.last_events.get(customer_id, 0) if loser is None else await last_event_id(session, customer_id)
+        ),
         entered_at=entered_at,
         due_at=None if control else due_after(entry.definition, 0, begins, where),
         horizon_at=horizon(entry.definition, begins, zone_at(entry.definition, where, begins)),
     )
     session.add(enrollment)
-    await session.flush()
     return enrollment
 
 
-async def _has_entered(session: AsyncSession, new_id: str, journey: Journey, customer_id: int, entry_key: str) -> bool:
-    """Whether this entry was made before, also under the id of a time when the shop's id of them was not known yet."""
-    same = and_(
-        col(Enrollment.journey_id) == required_id(journey.id),
-        col(Enrollment.customer_id) == customer_id,
-        col(Enrollment.entry_key) == entry_key,
-    )
-    query = select(Enrollment.id).where(or_(col(Enrollment.id) == new_id, same)).limit(1)
-    return (await session.exec(query)).first() is not None
+def _new_id(entry: Entry, who: Considered) -> str:
+    subject = who.customer.external_id or f"#{who.customer.id}"
+    return enrollment_id(entry.store.slug, entry.journey.name, subject, who.entry_key or "")
 
 
 async def _clear_slot(
-    session: AsyncSession, customer: Customer, winner: Journey, winner_id: str, *, now: datetime
+    session: AsyncSession, customer: Customer, loser: Enrollment, winner: Journey, winner_id: str, *, now: datetime
 ) -> None:
-    loser = await open_enrollment(session, required_id(customer.id))
-    if loser is None:
-        return
     if _control_is_over(loser, now):
         await close_enrollment(session, loser, reason=ExitReason.COMPLETED, now=now)
         return
@@ -322,15 +386,17 @@ async def starting(session: AsyncSession, journey_id: int, *, after: str, limit:
         .join(Store, col(Store.id) == Enrollment.store_id)
         .join(Journey, col(Journey.id) == Enrollment.journey_id)
         .join(JourneyVersion, col(JourneyVersion.id) == Enrollment.version_id)
-        .where(
-            Enrollment.journey_id == journey_id,
-            Enrollment.state == EnrollmentState.STARTING,
-            col(Enrollment.id) > after,
-        )
+        .where(Enrollment.journey_id == journey_id, _STARTING, col(Enrollment.id) > after)
         .order_by(col(Enrollment.id))
         .limit(limit)
     )
     return [Starting(one.id, store, journey, version, one.store_id) for one, store, journey, version in rows]
+
+
+async def count_starting(session: AsyncSession, journey_id: int) -> int:
+    """How many have entered whose workflow has not reported yet."""
+    waiting = select(func.count()).where(Enrollment.journey_id == journey_id, _STARTING)
+    return (await session.exec(waiting)).one()
 
 
 async def count_entered(session: AsyncSession, journey_id: int, start: datetime, end: datetime) -> int:

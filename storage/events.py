@@ -193,8 +193,17 @@ async def first_exit_event(session: AsyncSession, enrollment: Enrollment) -> Cus
 
 async def last_event_id(session: AsyncSession, customer_id: int) -> int:
     """The customer's newest event, 0 if there is none."""
-    newest = select(func.max(col(CustomerEvent.id))).where(CustomerEvent.customer_id == customer_id)
-    return (await session.exec(newest)).one() or 0
+    return (await last_event_ids(session, [customer_id])).get(customer_id, 0)
+
+
+async def last_event_ids(session: AsyncSession, customer_ids: Sequence[int]) -> dict[int, int]:
+    """Each customer's newest event; who has none is left out."""
+    rows = await session.exec(
+        select(col(CustomerEvent.customer_id), func.max(col(CustomerEvent.id)))
+        .where(col(CustomerEvent.customer_id).in_(list(customer_ids)))
+        .group_by(col(CustomerEvent.customer_id))
+    )
+    return {customer_id: newest for customer_id, newest in rows if newest is not None}
 
 
 def add_intent(

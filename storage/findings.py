@@ -121,12 +121,13 @@ async def act_on(
         settle_review(session, review, ReviewOutcome.REPORTED, now=now)
         await _announce(session, scope, analysis, now=now)
         return Settled(review.outcome)
-    control = is_control(asked.who.customer)
-    failed = None if control else await _day_is_full(session, scope, now=now)
+    # Control too: else it would grow on days on which nobody enters to be compared with it.
+    failed = await _day_is_full(session, scope, now=now)
     if failed is not None:
         analysis.attempt = None
         settle_review(session, review, ReviewOutcome.LEFT_OUT, failed=failed, now=now)
         return Settled(review.outcome)
+    control = is_control(asked.who.customer)
     entry = Entry(scope.store, journey, scope.version_id, scope.definition, None)
     enrollment = await enroll(session, entry, asked.who, control=control, entered_at=now, now=now)
     if enrollment is None:

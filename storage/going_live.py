@@ -19,7 +19,8 @@ from models.enums import (
 from models.journey import JourneyDefinition
 from models.tables import Journey, JourneyVersion, Launch, Number, Paced, Template, TemplateSubstitution
 from policies.template_readiness import Needed, not_ready
-from storage.journeys import latest_version, parse_definition
+from storage.daily_selections import count_as_today
+from storage.journeys import latest_version, parse_definition, set_state
 from storage.pausing import forget_pauses, release_journey
 from storage.store_events import record_store_event
 from storage.stores import required_id
@@ -60,8 +61,7 @@ async def wait_for_templates(
 ) -> None:
     """Make a journey pending: nobody enters before its templates are approved."""
     await forget_pauses(session, journey, now=now)
-    journey.state = JourneyState.PENDING
-    journey.state_reason = "; ".join(one.in_words for one in waiting)
+    set_state(journey, JourneyState.PENDING, "; ".join(one.in_words for one in waiting), now=now)
     await record_store_event(
         session,
         journey.store_id,
@@ -82,7 +82,7 @@ def activate(journey: Journey, *, now: datetime) -> None:
         return
     if journey.state is not JourneyState.ACTIVE:
         journey.resumed_at = now
-    journey.state, journey.state_reason = JourneyState.ACTIVE, None
+    set_state(journey, JourneyState.ACTIVE, None, now=now)
 
 
 async def drop_waiting_launches(session: AsyncSession, journey_id: int, *, now: datetime) -> None:
@@ -147,6 +147,11 @@ async def go_live(session: AsyncSession, journey_id: int, *, now: datetime) -> b
         .values(version_id=version.id)
         .execution_options(synchronize_session=False)
     )
+    waiting = await session.exec(
+        select(Launch).where(Launch.journey_id == journey_id, Launch.state == LaunchState.WAITING).limit(1)
+    )
+    for launch in waiting:
+        await count_as_today(session, launch, now=now)
     await record_store_event(
         session,
         journey.store_id,

@@ -9,7 +9,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, ExitReason, JourneyState, LeftOut
-from models.journey import JourneyDefinition, parse_definition_json
+from models.journey import Definition, JourneyDefinition, parse_definition_json
 from models.tables import Checkout, Conversation, Enrollment, Journey, JourneyVersion, Paced, Store, WatchAnswer
 from storage.stores import required_id
 
@@ -19,7 +19,7 @@ class UnknownJourneyError(LookupError):
 
 
 @lru_cache(maxsize=512)
-def parse_definition(text: str) -> JourneyDefinition:
+def parse_definition(text: str) -> Definition:
     """A version's definition; versions never change, so each is parsed once a process."""
     return parse_definition_json(text)
 
@@ -81,6 +81,7 @@ async def publish(
             kind=definition.kind,
             priority=definition.priority,
             state=JourneyState.DRAFT,
+            state_since=now,
             created_at=now,
         )
         session.add(journey)
@@ -99,6 +100,13 @@ async def publish(
     session.add(version)
     await session.flush()
     return journey, version
+
+
+def set_state(journey: Journey, state: JourneyState, reason: str | None, *, now: datetime) -> None:
+    """Put the journey into a state, with why; one that has it already keeps the moment since when."""
+    if journey.state is not state:
+        journey.state_since = now
+    journey.state, journey.state_reason = state, reason
 
 
 async def latest_version(session: AsyncSession, journey_id: int) -> JourneyVersion | None:
@@ -158,10 +166,12 @@ class JourneySummary:
     paced: int
 
 
-async def summaries(session: AsyncSession, store_id: int) -> list[JourneySummary]:
-    """Every journey of the store with its counts, computed from the rows."""
-    journeys = (await session.exec(select(Journey).where(Journey.store_id == store_id).order_by(Journey.name))).all()
-    return [await summary(session, journey) for journey in journeys]
+async def summaries(session: AsyncSession, store_id: int, *, archived: bool = False) -> list[JourneySummary]:
+    """Every journey of the store with its counts, computed from the rows; with `archived` those in the archive too."""
+    query = select(Journey).where(Journey.store_id == store_id).order_by(Journey.name)
+    if not archived:
+        query = query.where(Journey.state != JourneyState.ARCHIVED)
+    return [await summary(session, journey) for journey in (await session.exec(query)).all()]
 
 
 async def summary(session: AsyncSession, journey: Journey) -> JourneySummary:

@@ -1,17 +1,16 @@
-"""Launches: who was considered, what was decided about each, and who waits for a later day."""
+"""Launches: who was considered, and what was decided about each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, update
+from sqlalchemy import Table, bindparam, func, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import LaunchState
-from models.tables import Customer, EntryDecision, Launch, LaunchCandidate, Paced
-from storage.stores import required_id
+from models.tables import EntryDecision, Launch, LaunchCandidate
 
 ELIGIBLE = "eligible"
 """Passed every rule and waits to be enrolled on its day."""
@@ -35,13 +34,30 @@ class UnknownLaunchError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided about one customer: an outcome, and the value and threshold that decided it."""
+    """What was decided about one customer: an outcome, and the value and threshold that decided it.
+
+    `basis` is the value said without regard to the moment (`policies.eligibility.RuleResult`); the value itself if it
+    is left out.
+    """
 
     customer_id: int
     outcome: str
     seen: str = ""
     threshold: str = ""
     day: date | None = None
+    basis: str | None = None
+
+    @property
+    def ground(self) -> str:
+        """What makes it the same answer as another one with the same outcome."""
+        return self.seen if self.basis is None else self.basis
+
+    def is_news(self, before: EntryDecision | None) -> bool:
+        """Whether it says something else than what was decided about the customer before."""
+        if before is None or before.outcome != self.outcome:
+            return True
+        same = before.basis == self.ground if before.basis is not None else before.seen == self.seen
+        return not same or before.threshold != self.threshold
 
 
 async def get_launch(session: AsyncSession, launch_id: int) -> Launch:
@@ -110,30 +126,8 @@ async def undecided(session: AsyncSession, launch_id: int, *, limit: int) -> lis
 
 
 @dataclass(frozen=True, slots=True)
-class Qualified:
-    """A customer who passed every rule, with what ranks them."""
-
-    customer_id: int
-    last_order_at: datetime | None
-
-
-async def qualified(session: AsyncSession, launch_id: int) -> list[Qualified]:
-    """Everybody who passed the rules and has no day yet, by the shop's customer id.
-
-    Ids of digits are compared as numbers do: the shorter is the smaller.
-    """
-    rows = await session.exec(
-        select(Customer.id, Customer.last_order_at)
-        .join(LaunchCandidate, col(LaunchCandidate.customer_id) == col(Customer.id))
-        .where(LaunchCandidate.launch_id == launch_id, LaunchCandidate.outcome == ELIGIBLE)
-        .order_by(func.length(Customer.external_id), col(Customer.external_id))
-    )
-    return [Qualified(required_id(customer_id), at) for customer_id, at in rows]
-
-
-@dataclass(frozen=True, slots=True)
 class Placed:
-    """A customer who passed the rules, on the day that was given; control has none."""
+    """A customer who passed the rules, whether to be written to or held out, on the day that was given."""
 
     customer_id: int
     outcome: str
@@ -141,22 +135,30 @@ class Placed:
 
 
 async def placed(session: AsyncSession, launch_id: int, *, limit: int) -> list[Placed]:
-    """Those who are to be enrolled, paced or held out next."""
-    rows = await session.exec(
-        select(col(LaunchCandidate.customer_id), col(LaunchCandidate.outcome), col(LaunchCandidate.day))
-        .where(LaunchCandidate.launch_id == launch_id, col(LaunchCandidate.outcome).in_(PENDING))
-        .order_by(col(LaunchCandidate.customer_id))
-        .limit(limit)
-    )
-    return [Placed(customer_id, outcome or "", day) for customer_id, outcome, day in rows]
+    """Those who are to be enrolled, paced or held out next, by customer id: both arms in turn."""
+    found: list[Placed] = []
+    for pending in sorted(PENDING):  # one after the other: of both at once a database would sort all that are left
+        rows = await session.exec(
+            select(col(LaunchCandidate.customer_id), col(LaunchCandidate.outcome), col(LaunchCandidate.day))
+            .where(LaunchCandidate.launch_id == launch_id, LaunchCandidate.outcome == pending)
+            .order_by(col(LaunchCandidate.customer_id))
+            .limit(limit)
+        )
+        found += [Placed(customer_id, outcome or "", day) for customer_id, outcome, day in rows]
+    return sorted(found, key=lambda one: one.customer_id)[:limit]
 
 
-async def decided_as(session: AsyncSession, launch_id: int, outcome: str) -> list[int]:
-    """The customers of one outcome."""
+async def decided_as(session: AsyncSession, launch_id: int, outcome: str, *, after: int, limit: int) -> list[int]:
+    """The customers of one outcome; a page of them, by id beyond `after`."""
     rows = await session.exec(
         select(LaunchCandidate.customer_id)
-        .where(LaunchCandidate.launch_id == launch_id, LaunchCandidate.outcome == outcome)
+        .where(
+            LaunchCandidate.launch_id == launch_id,
+            LaunchCandidate.outcome == outcome,
+            col(LaunchCandidate.customer_id) > after,
+        )
         .order_by(col(LaunchCandidate.customer_id))
+        .limit(limit)
     )
     return list(rows)
 
@@ -195,7 +197,7 @@ async def planned_days(session: AsyncSession, launch_id: int) -> dict[date, int]
 
 
 async def give_days(session: AsyncSession, launch_id: int, days: Mapping[int, date]) -> None:
-    """Write down who enters on which day."""
+    """Write down who enters on which day, and who of the control group would."""
     if days:
         rows = [{"launch": launch_id, "customer": customer_id, "day": day} for customer_id, day in days.items()]
         await (await session.connection()).execute(_OF_CUSTOMER.values(day=bindparam("day")), rows)
@@ -239,7 +241,7 @@ async def append_decisions(
         .group_by(col(EntryDecision.customer_id))
     )
     latest = {
-        decision.customer_id: decision.outcome
+        decision.customer_id: decision
         for decision in await session.exec(select(EntryDecision).where(col(EntryDecision.id).in_(newest)))
     }
     news = [
@@ -252,9 +254,10 @@ async def append_decisions(
             "outcome": decision.outcome,
             "seen": decision.seen,
             "threshold": decision.threshold,
+            "basis": decision.ground,
         }
         for decision in decisions
-        if decision.outcome not in PENDING and latest.get(decision.customer_id) != decision.outcome
+        if decision.outcome not in PENDING and decision.is_news(latest.get(decision.customer_id))
     ]
     if news:
         connection = await session.connection()
@@ -269,56 +272,3 @@ async def outcomes(session: AsyncSession, launch_id: int) -> dict[str, int]:
         .group_by(col(LaunchCandidate.outcome))
     )
     return {outcome or "": count for outcome, count in rows}
-
-
-async def paced_by_day(session: AsyncSession, journey_id: int) -> dict[date, int]:
-    """How many wait for which day."""
-    rows = await session.exec(
-        select(col(Paced.day), func.count()).where(Paced.journey_id == journey_id).group_by(col(Paced.day))
-    )
-    return dict(rows.all())
-
-
-async def pace(session: AsyncSession, launch: Launch, customer_id: int, day: date) -> None:
-    """Give a customer a later day; who has one keeps it."""
-    waits = (
-        await session.exec(
-            select(Paced.id).where(Paced.journey_id == launch.journey_id, Paced.customer_id == customer_id)
-        )
-    ).first()
-    if waits is None:
-        session.add(
-            Paced(
-                store_id=launch.store_id,
-                journey_id=launch.journey_id,
-                version_id=launch.version_id,
-                launch_id=required_id(launch.id),
-                customer_id=customer_id,
-                day=day,
-            )
-        )
-
-
-async def paced_until(session: AsyncSession, journey_id: int, today: date, *, limit: int) -> list[Paced]:
-    """Whose day has come, oldest day first."""
-    rows = await session.exec(
-        select(Paced)
-        .where(Paced.journey_id == journey_id, col(Paced.day) <= today)
-        .order_by(col(Paced.day), col(Paced.id))
-        .limit(limit)
-    )
-    return list(rows)
-
-
-async def unpace(session: AsyncSession, journey_id: int, customer_ids: Sequence[int]) -> None:
-    """Take these customers off the journey's list of later days."""
-    await session.exec(
-        delete(Paced)
-        .where(col(Paced.journey_id) == journey_id, col(Paced.customer_id).in_(list(customer_ids)))
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def next_paced_day(session: AsyncSession, journey_id: int) -> date | None:
-    """The earliest day that anybody waits for."""
-    return (await session.exec(select(func.min(col(Paced.day))).where(Paced.journey_id == journey_id))).one()

@@ -22,7 +22,6 @@ from models.tables import (
     Journey,
     JourneyVersion,
     Order,
-    Paced,
     Send,
     SendAttempt,
     TimelineEntry,
@@ -213,17 +212,6 @@ async def decisions_about(session: AsyncSession, customer_id: int, journey_id: i
     return [Decided(name, decision) for name, decision in await session.exec(query)]
 
 
-async def paced_of(session: AsyncSession, customer_id: int) -> list[tuple[str, Paced]]:
-    """The later days that the customer waits for, with the journey's name."""
-    rows = await session.exec(
-        select(Journey.name, Paced)
-        .join(Journey, col(Journey.id) == Paced.journey_id)
-        .where(Paced.customer_id == customer_id)
-        .order_by(col(Paced.day))
-    )
-    return list(rows)
-
-
 async def active_journeys(
     session: AsyncSession, store_id: int, states: Sequence[JourneyState] = (JourneyState.ACTIVE,)
 ) -> list[tuple[Journey, JourneyDefinition]]:
@@ -233,7 +221,7 @@ async def active_journeys(
         .where(Journey.store_id == store_id, col(Journey.state).in_(list(states)))
         .order_by(col(Journey.priority).desc(), col(Journey.name))
     )
-    found = []
+    found: list[tuple[Journey, JourneyDefinition]] = []
     for journey in journeys.all():
         version = await latest_version(session, required_id(journey.id))
         if version is not None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import aliased
-from sqlmodel import col, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import ConsentState, EnrollmentState, EventKind, ExitReason
@@ -73,13 +73,13 @@ async def merge_customers(session: AsyncSession, kept: Customer, gone: Customer,
     """Make one customer of two locked ones.
 
     The journey of the customer who is given up ends with `customer_merged`; the kept one's goes on, unless the other
-    has stopped us or has bought since it began.
+    has stopped us or has bought since it began. Somebody who is held out stays so, while the kept customer is in none.
     """
     kept_id, gone_id = required_id(kept.id), required_id(gone.id)
     if kept_id == gone_id or gone.merged_into_id is not None:
         return
     was_out = kept.opted_out_at is not None
-    await _end_journey(session, gone, now=now)
+    await _end_journey(session, gone, kept_id=kept_id, now=now)
     await _move_rows(session, kept_id=kept_id, gone_id=gone_id)
     await _move_conversations(session, kept, gone_id=gone_id, now=now)
     await _move_identity(session, kept, gone)
@@ -104,11 +104,15 @@ async def merge_customers(session: AsyncSession, kept: Customer, gone: Customer,
     await _look_at_carts(session, kept_id, now=now)
 
 
-async def _end_journey(session: AsyncSession, gone: Customer, *, now: datetime) -> None:
+async def _end_journey(session: AsyncSession, gone: Customer, *, kept_id: int, now: datetime) -> None:
     enrollment = await open_enrollment(session, required_id(gone.id))
     if enrollment is None:
         return
-    if enrollment.state is not EnrollmentState.CONTROL:
+    if enrollment.state is EnrollmentState.CONTROL:
+        if await _can_move(session, enrollment, kept_id=kept_id):
+            # It has no workflow that knows whose it is: the draw holds for the person that they are.
+            return
+    else:
         await record_event(
             session,
             gone,
@@ -122,6 +126,15 @@ async def _end_journey(session: AsyncSession, gone: Customer, *, now: datetime) 
         )
     # Closed at once: two open enrollments of one customer cannot be written down.
     await close_enrollment(session, enrollment, reason=ExitReason.CUSTOMER_MERGED, now=now)
+
+
+async def _can_move(session: AsyncSession, enrollment: Enrollment, *, kept_id: int) -> bool:
+    """Whether an open enrollment can be the kept customer's: they have none, and did not enter for the same before."""
+    same = and_(col(Enrollment.journey_id) == enrollment.journey_id, col(Enrollment.entry_key) == enrollment.entry_key)
+    in_the_way = select(Enrollment.id).where(
+        Enrollment.customer_id == kept_id, or_(col(Enrollment.state) != EnrollmentState.CLOSED, same)
+    )
+    return (await session.exec(in_the_way.limit(1))).first() is None
 
 
 async def _move_rows(session: AsyncSession, *, kept_id: int, gone_id: int) -> None:

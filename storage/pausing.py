@@ -17,10 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import JourneyKind, JourneyState, LaunchState, PauseCause, StoreEventKind
 from models.tables import Journey, JourneyPause, Launch, Paced
 from storage.events import add_broadcast
-from storage.journeys import find_journey
+from storage.journeys import find_journey, set_state
+from storage.schedules import reschedule
 from storage.store_events import record_store_event
 from storage.stores import required_id
-from storage.tracking_schedules import reschedule
 from storage.wakes import check_health, wake_upkeep
 from storage.watches import wake_watch
 
@@ -91,7 +91,9 @@ async def resume(
             return journey, False
         case JourneyState.PENDING:
             raise NotPausableError(f"{name} is pending: it goes live by itself when its templates are approved")
-        case _:
+        case JourneyState.ARCHIVED:
+            raise NotPausableError(f"{name} is archived; `archive {name} --undo` takes it out, and `launch` starts it")
+        case JourneyState.DRAFT | JourneyState.STOPPED:
             raise NotPausableError(f"{name} is {journey.state.value}; `launch` starts it")
     await session.flush()
     return journey, True
@@ -171,9 +173,9 @@ async def _begin(session: AsyncSession, journey: Journey, cause: PauseCause, rea
         session.add(JourneyPause(journey_id=required_id(journey.id), cause=cause, reason=reason, began_at=now))
     if journey.state is not JourneyState.PAUSED:
         journey.paused_pending = journey.state is JourneyState.PENDING
-        journey.state, journey.paused_since = JourneyState.PAUSED, now
-        journey.state_reason = reason
-        reschedule(session, journey, now=now)
+        journey.paused_since = now
+        set_state(journey, JourneyState.PAUSED, reason, now=now)
+        await reschedule(session, journey, now=now)
     elif cause is PauseCause.STAFF:
         # What a person has written says more than the cause's own word.
         journey.state_reason = reason
@@ -203,12 +205,11 @@ async def _go_on(
             .where(col(JourneyPause.journey_id) == journey_id, col(JourneyPause.began_at) >= journey.paused_since)
             .values(skips=True)
         )
-    journey.state = JourneyState.PENDING if journey.paused_pending else JourneyState.ACTIVE
-    journey.state_reason = None
+    set_state(journey, JourneyState.PENDING if journey.paused_pending else JourneyState.ACTIVE, None, now=now)
     journey.paused_since, journey.paused_pending = None, False
     if journey.state is JourneyState.PENDING:
         check_health(session, journey.store_id, now=now)
-        reschedule(session, journey, now=now)
+        await reschedule(session, journey, now=now)
         return
     if by_person:
         # Somebody has looked at it: what was lost before is no reason any more to pause it.
@@ -221,7 +222,7 @@ async def release_journey(session: AsyncSession, journey: Journey, *, now: datet
     journey_id = required_id(journey.id)
     add_broadcast(session, journey_key(journey_id), now=now, again=True)
     await wake_watch(session, journey_id, now=now)
-    reschedule(session, journey, now=now)
+    await reschedule(session, journey, now=now)
     if journey.kind is JourneyKind.WIN_BACK and await waits_to_enter(session, journey_id):
         wake_upkeep(session, journey.store_id, now=now)
 

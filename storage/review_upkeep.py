@@ -9,10 +9,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import ReviewOutcome
-from models.tables import ConversationAnalysis, Review
+from models.tables import ConversationAnalysis, Review, TrackingRun
 
 LEFT_OUT_KEPT: Final = timedelta(days=90)
-"""How long it is told why somebody was left out; what was analysed stays for the journey's numbers."""
+"""How long it is told why somebody was left out; what was analysed stays for the journey's numbers, and the last word
+about each conversation for good."""
 
 
 async def forget_findings(session: AsyncSession, customer_id: int) -> None:
@@ -55,8 +56,22 @@ async def join_reviews(session: AsyncSession, kept_id: int, gone_id: int) -> Non
 
 
 def is_old(now: datetime) -> ColumnElement[bool]:
-    """Reviews that nobody asks about any more."""
-    return and_(col(Review.outcome) == ReviewOutcome.LEFT_OUT, col(Review.at) < now - LEFT_OUT_KEPT)
+    """Reviews that nobody asks about any more: left out long ago, and looked at again by the same journey since.
+
+    What was come to last about a conversation stays, because it is the answer to why there was no follow-up.
+    """
+    newer: Any = aliased(Review)
+    run: Any = aliased(TrackingRun)
+    of_newer: Any = aliased(TrackingRun)
+    followed = (
+        select(newer.id)
+        .join(of_newer, of_newer.id == newer.run_id)
+        .join(run, run.journey_id == of_newer.journey_id)
+        .where(run.id == Review.run_id, newer.conversation_id == Review.conversation_id, newer.id > Review.id)
+        .correlate(Review)
+    )
+    left_out = col(Review.outcome) == ReviewOutcome.LEFT_OUT
+    return and_(left_out, col(Review.at) < now - LEFT_OUT_KEPT, followed.exists())
 
 
 async def _in_bulk(session: AsyncSession, statement: Any, **values: Any) -> None:

@@ -57,7 +57,7 @@ async def pause_sender(session: AsyncSession, number_id: int, code: int | None, 
     What Meta has told of the whole account is known better, and may last longer; once its time is over, it says no
     more than any other pause.
     """
-    number = await _locked(session, number_id)
+    number = await locked_number(session, number_id)
     if number is None or (
         (number.paused_reason or "").startswith(BY_ACCOUNT)
         and (number.paused_until is None or now < number.paused_until)
@@ -76,7 +76,7 @@ async def pause_sender(session: AsyncSession, number_id: int, code: int | None, 
 
 async def end_pause(session: AsyncSession, number_id: int, *, now: datetime) -> bool:
     """The number may send: whoever waits for it is told. Whether it was paused until now."""
-    number = await _locked(session, number_id)
+    number = await locked_number(session, number_id)
     if number is None or number.paused_reason is None:
         return False
     number.paused_reason = number.paused_until = number.probe_at = None
@@ -198,7 +198,7 @@ async def waits_for_payment_alone(session: AsyncSession, journey_id: int) -> boo
 
 async def refuse_credential(session: AsyncSession, number_id: int, code: int | None, *, now: datetime) -> None:
     """Meta refuses the number's token, its permission or its id: the store's journeys pause until it is mended."""
-    number = await _locked(session, number_id)
+    number = await locked_number(session, number_id)
     if number is None:
         return
     if number.credential_ok:
@@ -257,7 +257,8 @@ async def tell_of_account(session: AsyncSession, number: Number, event: str, *, 
     )
 
 
-async def _locked(session: AsyncSession, number_id: int) -> Number | None:
+async def locked_number(session: AsyncSession, number_id: int) -> Number | None:
+    """The number, locked as it is now; chats and attempts that only name it go on being written."""
     found = await session.exec(
         select(Number)
         .where(Number.id == number_id)

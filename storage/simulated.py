@@ -118,7 +118,7 @@ async def _outcomes_of_subjects(session: AsyncSession) -> Counter[str]:
 
 async def exits(session: AsyncSession) -> Counter[tuple[ExitReason, bool]]:
     """How many enrollments ended with each reason, and whether the order that ended it was attributed to it."""
-    rows = await session.execute(
+    rows = await session.exec(
         select(col(Enrollment.exit_reason), col(Enrollment.id), col(Order.attributed_enrollment_id))
         .join(CustomerEvent, col(CustomerEvent.id) == col(Enrollment.exit_event_id), isouter=True)
         .join(Order, col(Order.id) == col(CustomerEvent.order_id), isouter=True)
@@ -149,7 +149,7 @@ class SentMessage:
 
 async def sent_messages(session: AsyncSession) -> list[SentMessage]:
     """Every accepted message with its stage (from 1) and the local hour in which it was accepted."""
-    rows = await session.execute(
+    rows = await session.exec(
         select(  # type: ignore[call-overload]
             Send.stage,
             SendAttempt.accepted_at,

@@ -91,7 +91,7 @@ def settle(
     """What the report decides about the send, whose outcome may be open, unknown or given up.
 
     Returns:
-        The customer, where orders may belong to a message that nobody knew of so far.
+        The customer, where orders may belong to a message that nobody knew of so far, or no longer belong to one.
     """
     before = send.state
     if piece.report is Report.FAILED:
@@ -103,8 +103,9 @@ def settle(
         settle_as_sent(send, now=piece.at)
     if before is SendState.UNKNOWN and send.state is not before:
         add_attempt_settled(session, send.enrollment_id, attempt.id, now=received_at)
-    late = send.state is SendState.ACCEPTED and before in {SendState.UNKNOWN, SendState.PARKED}
-    return {send.customer_id} if late else set()
+    learnt = send.state is SendState.ACCEPTED and before is not send.state
+    lost = piece.report is Report.FAILED and before is SendState.ACCEPTED
+    return {send.customer_id} if learnt or lost else set()
 
 
 def note_receipt(send: Send, piece: StatusPiece) -> set[int]:

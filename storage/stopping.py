@@ -10,12 +10,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import EnrollmentState, EventKind, ExitReason, JourneyKind, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch, Paced
 from storage.customers import lock_customer
+from storage.daily_selections import end_selection
 from storage.engine import Database
 from storage.events import record_event
-from storage.journeys import journey_of
+from storage.journeys import journey_of, set_state
 from storage.pausing import forget_pauses
+from storage.schedules import reschedule
 from storage.stores import required_id
-from storage.tracking_schedules import reschedule
 from storage.watches import read_all_again, wake_watch
 
 _AT_ONCE = 100
@@ -78,8 +79,8 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
     # As it is now: paused since it was read, it would keep an open pause.
     journey = await journey_of(session, required_id(journey.id), alone=True)
     await forget_pauses(session, journey, now=now)
-    journey.state = JourneyState.STOPPED
-    journey.state_reason = reason
+    if journey.state is not JourneyState.ARCHIVED:
+        set_state(journey, JourneyState.STOPPED, reason, now=now)
     session.add(journey)
     await session.flush()
     await session.exec(
@@ -90,7 +91,8 @@ async def close_entry(session: AsyncSession, journey: Journey, *, reason: str, n
     )
     removed = await session.exec(delete(Paced).where(col(Paced.journey_id) == journey.id))
     await wake_watch(session, required_id(journey.id), now=now)
-    reschedule(session, journey, now=now)
+    if not await end_selection(session, journey, now=now):
+        await reschedule(session, journey, now=now)
     if journey.kind is JourneyKind.FOLLOW_UP:
         await read_all_again(session, journey.store_id, now=now)
     return int(removed.rowcount)

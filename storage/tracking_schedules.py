@@ -1,8 +1,4 @@
-"""What a tracking journey's schedule is made from: its state, its newest version, the store's zone, its last run.
-
-Whoever changes one of these wakes the store's upkeep in the same transaction, which then puts the schedule right; the
-database has the truth, and a schedule that lags behind starts runs that find the journey not active and do nothing.
-"""
+"""What a tracking journey's schedule is made from: its state, its newest version, the store's zone, its last run."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +8,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import JourneyKind, JourneyState
-from models.tables import Journey, JourneyPause, Store, TrackingRun
+from models.tables import Journey, Store, TrackingRun
 from models.tracking import Tracking
 from storage.journeys import latest_version, parse_definition
+from storage.schedules import active_since
 from storage.stores import required_id
-from storage.wakes import wake_upkeep
-
-WITH_SCHEDULE = (JourneyState.ACTIVE, JourneyState.PAUSED)
-"""States in which a tracking journey has a schedule; one that waits for its template gets it when it goes live."""
 
 
 def tracking_schedule_id(store_id: int, journey_id: int) -> str:
@@ -65,9 +58,7 @@ async def planned(session: AsyncSession, store: Store, journey: Journey) -> Plan
     definition = parse_definition(version.definition) if version is not None else None
     if version is None or not isinstance(definition, Tracking):
         return None
-    paused = select(func.max(JourneyPause.ended_at)).where(JourneyPause.journey_id == journey_id)
     ran = select(func.max(TrackingRun.started_at)).where(TrackingRun.journey_id == journey_id)
-    began = [journey.resumed_at, (await session.exec(paused)).one()]
     return Planned(
         store_id=journey.store_id,
         store=store.slug,
@@ -77,7 +68,7 @@ async def planned(session: AsyncSession, store: Store, journey: Journey) -> Plan
         state=journey.state,
         version=version.number,
         definition=definition,
-        active_since=max((one for one in began if one is not None), default=None),
+        active_since=await active_since(session, journey),
         ran_at=(await session.exec(ran)).one(),
     )
 
@@ -95,15 +86,3 @@ async def planned_journeys(session: AsyncSession, store_id: int) -> list[Planned
     store = await session.get_one(Store, store_id)
     found = [await planned(session, store, journey) for journey in rows]
     return [one for one in found if one is not None]
-
-
-def reschedule(session: AsyncSession, journey: Journey, *, now: datetime) -> bool:
-    """Let upkeep put a tracking journey's schedule right, since its state or version changes with this transaction.
-
-    Returns:
-        Whether it is one, so that somebody has to be told.
-    """
-    if journey.kind is not JourneyKind.TRACKING:
-        return False
-    wake_upkeep(session, journey.store_id, now=now)
-    return True

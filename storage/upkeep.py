@@ -28,6 +28,7 @@ from models.tables import (
     WebhookDelivery,
     WebhookUpdate,
 )
+from storage.launch_upkeep import forget_candidates
 from storage.review_upkeep import is_old
 from storage.stores import required_id
 
@@ -130,7 +131,8 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
     Args:
         session: a writing transaction.
         raw_before: raw updates that came in earlier go.
-        now: the dedupe keys, settled intents, deliveries and changes of number of a month before it go.
+        now: the dedupe keys, settled intents, deliveries and changes of number of a month before it go, and the
+            candidates of daily launches.
 
     Returns:
         How many rows went; 0 when nothing old is left.
@@ -152,4 +154,4 @@ async def prune(session: AsyncSession, *, raw_before: datetime, now: datetime) -
         page = select(key).where(old).limit(_PRUNED_AT_ONCE)
         result = await session.exec(delete(table).where(col(key).in_(page)))
         gone += int(result.rowcount)
-    return gone
+    return gone + await forget_candidates(session, now=now)

@@ -1,7 +1,8 @@
 """AudienceWorkflow: one journey's entrants, from the shop's list to started journeys, over as many days as it takes.
 
-It lives while launches are asked for or customers are paced, and costs nothing in between. All progress is in the
-database, so a new run picks up where any earlier one ended.
+It lives while launches are asked for or customers are paced, and costs nothing in between. All progress but the place
+in the shop's list is in the database, so a new run picks up where any earlier one ended, in the middle of a launch too:
+a page is six events of history, and a hundred thousand customers are more pages than one history should hold.
 """
 
 import contextlib
@@ -28,6 +29,8 @@ from models.orchestration import (
 
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=2), maximum_interval=timedelta(minutes=5))
 _PAGE = timedelta(minutes=5)
+_SIGN_OF_LIFE = timedelta(minutes=1)
+"""A page whose worker was killed is repeated after so long."""
 _AFTER_FAULT = timedelta(minutes=15)
 
 
@@ -40,7 +43,12 @@ class AudienceWorkflow:
         self._start = start
         self._pending: list[int] = list(start.pending)
         self._launch_id: int | None = None
-        self._considered = 0
+        self._cursor = start.cursor
+        self._considered = start.considered
+        self._total = start.total
+        self._left: int | None = None
+        self._launching = start.launching
+        self._after = start.after
         self._phase = "idle"
         self._next_day_at: datetime | None = None
 
@@ -59,6 +67,7 @@ class AudienceWorkflow:
                 # The shop refuses our credential, say. Everybody keeps their place; somebody has to mend it.
                 workflow.logger.warning("the audience waits: an activity failed for good")
                 self._phase = "waiting"
+                self._cursor = None  # should it be the shop's place that is at fault
                 await workflow.sleep(_AFTER_FAULT)
                 continue
             self._continue_if_long()
@@ -87,11 +96,27 @@ class AudienceWorkflow:
             considered=self._considered,
             phase=self._phase,
             next_day_at=self._next_day_at,
+            total=self._total,
+            left=self._left,
         )
 
     async def _launch(self, launch_id: int) -> None:
-        self._launch_id, self._considered = launch_id, 0
+        if self._launch_id not in (None, launch_id):
+            self._considered, self._total = 0, None
+        self._launch_id = launch_id
         step = LaunchStep(launch_id=launch_id)
+        if self._launching != launch_id:
+            await self._enroll(launch_id, step)
+            self._launching, self._after = launch_id, ""
+        self._phase = "starting"
+        await self._start_entrants()
+        await workflow.execute_activity_method(
+            AudienceActivities.finish_launch, step, start_to_close_timeout=_PAGE, retry_policy=_RETRY
+        )
+        self._phase = "idle"
+        self._cursor = self._launching = None
+
+    async def _enroll(self, launch_id: int, step: LaunchStep) -> None:
         phase = await workflow.execute_activity_method(
             AudienceActivities.launch_phase, step, start_to_close_timeout=_PAGE, retry_policy=_RETRY
         )
@@ -99,63 +124,80 @@ class AudienceWorkflow:
             await self._select(launch_id)
         if phase.state in (LaunchState.SELECTING, LaunchState.DECIDING):
             self._phase = "deciding"
-            while (await self._page(AudienceActivities.judge_page, step)).remaining:
-                pass
+            await self._pages(AudienceActivities.judge_page, step)
         # Days are given again even where the preview gave some: another launch may have filled them since.
         await workflow.execute_activity_method(
-            AudienceActivities.rank, step, start_to_close_timeout=_PAGE, retry_policy=_RETRY
+            AudienceActivities.rank,
+            step,
+            start_to_close_timeout=_PAGE,
+            heartbeat_timeout=_SIGN_OF_LIFE,
+            retry_policy=_RETRY,
         )
         self._phase = "starting"
-        while (await self._page(AudienceActivities.enroll_page, step)).remaining:
-            pass
-        await self._start_entrants()
-        await workflow.execute_activity_method(
-            AudienceActivities.finish_launch, step, start_to_close_timeout=_PAGE, retry_policy=_RETRY
-        )
-        self._phase = "idle"
+        await self._pages(AudienceActivities.enroll_page, step)
 
     async def _select(self, launch_id: int) -> None:
         self._phase = "selecting"
-        cursor: str | None = None
+        if self._cursor is None:
+            self._considered = 0
         while True:
             page = await workflow.execute_activity_method(
                 AudienceActivities.select_page,
-                SelectPage(launch_id=launch_id, cursor=cursor),
+                SelectPage(launch_id=launch_id, cursor=self._cursor),
                 task_queue=self._start.shop_queue,
                 start_to_close_timeout=_PAGE,
+                heartbeat_timeout=_SIGN_OF_LIFE,
                 retry_policy=_RETRY,
             )
             self._considered += page.considered
-            cursor = page.cursor
-            if cursor is None:
+            self._total = page.total
+            self._cursor = page.cursor
+            if self._cursor is None:
                 return
+            self._continue_if_long()
 
     async def _enter_paced(self, journey: JourneyRef) -> None:
-        while True:
+        while not self._after:  # else the run before this one was starting those who had entered
             page = await workflow.execute_activity_method(
                 AudienceActivities.enter_paced,
                 journey,
                 task_queue=self._start.shop_queue,
                 start_to_close_timeout=_PAGE,
+                heartbeat_timeout=_SIGN_OF_LIFE,
                 retry_policy=_RETRY,
             )
             if not page.remaining:
                 break
+            self._continue_if_long()
         await self._start_entrants()
 
     async def _start_entrants(self) -> None:
-        after: str | None = ""
-        while after is not None:
+        while True:
             page = await workflow.execute_activity_method(
                 AudienceActivities.start_entrants,
-                StartEntrants(journey_id=self._start.journey_id, after=after),
+                StartEntrants(journey_id=self._start.journey_id, after=self._after),
                 start_to_close_timeout=_PAGE,
+                heartbeat_timeout=_SIGN_OF_LIFE,
                 retry_policy=_RETRY,
             )
-            after = page.after
+            self._after = page.after or ""
+            if not self._after:
+                return
+            self._continue_if_long()
 
-    async def _page(self, activity: Callable[[Any, LaunchStep], Awaitable[PageDone]], step: LaunchStep) -> PageDone:
-        return await workflow.execute_activity_method(activity, step, start_to_close_timeout=_PAGE, retry_policy=_RETRY)
+    async def _pages(self, activity: Callable[[Any, LaunchStep], Awaitable[PageDone]], step: LaunchStep) -> None:
+        while True:
+            page = await workflow.execute_activity_method(
+                activity,
+                step,
+                start_to_close_timeout=_PAGE,
+                heartbeat_timeout=_SIGN_OF_LIFE,
+                retry_policy=_RETRY,
+            )
+            self._left = page.remaining or None
+            if not page.remaining:
+                return
+            self._continue_if_long()
 
     async def _wait(self, until: datetime) -> None:
         left = until - workflow.now()
@@ -165,4 +207,8 @@ class AudienceWorkflow:
 
     def _continue_if_long(self) -> None:
         if workflow.info().is_continue_as_new_suggested():
-            workflow.continue_as_new(self._start.model_copy(update={"pending": tuple(self._pending)}))
+            place: dict[str, object] = {"cursor": None, "considered": 0, "total": None}
+            if self._phase != "idle":
+                place = {"cursor": self._cursor, "considered": self._considered, "total": self._total}
+            place |= {"launching": self._launching, "after": self._after}
+            workflow.continue_as_new(self._start.model_copy(update={"pending": tuple(self._pending), **place}))

@@ -11,6 +11,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from workflows.audience import AudienceWorkflow
+from workflows.daily_selection import DailySelectionWorkflow
 from workflows.failures import PrivateFailureConverter
 from workflows.health import HealthWorkflow
 from workflows.journey import JourneyWorkflow
@@ -22,6 +23,7 @@ from workflows.webhook_delivery import WebhookDeliveryWorkflow
 WORKFLOWS = (
     JourneyWorkflow,
     AudienceWorkflow,
+    DailySelectionWorkflow,
     HealthWorkflow,
     UpkeepWorkflow,
     WatchWorkflow,

@@ -42,6 +42,17 @@ def _arms() -> None:
         decision.c.outcome == "control",
     )
     op.execute(sa.update(enrollment).where(sa.or_(enrollment.c.state == "control", drawn)).values(control=sa.true()))
+    op.create_index(
+        "enrollment_starting",
+        "enrollment",
+        ["journey_id", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'starting'"),
+        postgresql_where=sa.text("state = 'starting'"),
+    )
+    op.add_column("paced", sa.Column("control", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.create_index("paced_place", "paced", ["journey_id", "control", "day", "id"], unique=False)
+    op.add_column("launch_candidate", sa.Column("place", sa.Integer(), nullable=True))
 
 
 def _selections() -> None:
@@ -53,12 +64,18 @@ def _selections() -> None:
         sa.Column("entrant_limit", sa.Integer(), nullable=True),
         sa.Column("only_new", sa.Boolean(), nullable=False),
         sa.Column("since", _AWARE, nullable=False),
+        sa.Column("ended_at", _AWARE, nullable=True),
     )
     op.create_index("ix_daily_selection_store_id", "daily_selection", ["store_id"], unique=False)
+    op.add_column("launch", sa.Column("day", sa.Date(), nullable=True))
+    op.add_column("launch", sa.Column("account", sa.JSON(), nullable=True))
+    op.create_index("launch_of_day", "launch", ["journey_id", "day"], unique=True)
+    op.add_column("journey", sa.Column("state_since", _AWARE, nullable=True))
     op.create_index(
         "launch_candidate_outcome", "launch_candidate", ["launch_id", "outcome", "customer_id"], unique=False
     )
     op.create_index("entry_decision_age", "entry_decision", ["store_id", "at"], unique=False)
+    op.add_column("entry_decision", sa.Column("basis", sa.String(), nullable=True))
 
 
 def _rates() -> None:

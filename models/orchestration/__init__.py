@@ -19,6 +19,7 @@ from models.orchestration.audience import (
     StartedPage,
     StartEntrants,
 )
+from models.orchestration.daily import DayBegun
 from models.orchestration.health import HealthInput, HealthReport, StoreRef
 from models.orchestration.journey import (
     Approval,
@@ -65,6 +66,7 @@ __all__ = [
     "Conclude",
     "Concluded",
     "ConsideredPage",
+    "DayBegun",
     "DeliveryRef",
     "DeliveryReport",
     "DeliveryStart",

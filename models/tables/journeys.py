@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Index, Text, UniqueConstraint, false, text
+from sqlalchemy import JSON, Index, Text, UniqueConstraint, false, text
 from sqlmodel import Field, SQLModel
 
 from models.enums import (
@@ -22,6 +22,7 @@ class Journey(SQLModel, table=True):
 
     Attributes:
         state_reason: why it is paused or stopped: what staff wrote, or a `PauseCause` with its figures.
+        state_since: when it got its state; None for one that got it before this was written down.
         paused_since: when the pause that is under way began, whatever its causes.
         resumed_at: when it last went live, or a person resumed it; the stop-loss does not look further back.
         paused_pending: it was paused while it waited for templates, and waits for them again when it is resumed.
@@ -36,6 +37,7 @@ class Journey(SQLModel, table=True):
     priority: int
     state: JourneyState = word(JourneyState)
     state_reason: str | None = None
+    state_since: datetime | None = moment_or_none()
     paused_since: datetime | None = moment_or_none()
     resumed_at: datetime | None = moment_or_none()
     paused_pending: bool = False
@@ -130,16 +132,20 @@ class WatchAnswer(SQLModel, table=True):
 class Launch(SQLModel, table=True):
     """One selection of entrants for a journey, with its progress; the counts add up when `state` is `done`.
 
-    `only_new` leaves out who was ever in the journey.
+    `only_new` leaves out who was ever in the journey. `day` is the store-local day of which it is an always-on
+    journey's own selection: a day has one. `account` has the number of candidates by outcome of one that is so old that
+    the candidates themselves were thrown away.
     """
 
     __tablename__ = "launch"
+    __table_args__ = (Index("launch_of_day", "journey_id", "day", unique=True),)
     id: int | None = Field(default=None, primary_key=True)
     store_id: int = Field(foreign_key="store.id")
     journey_id: int = Field(foreign_key="journey.id", index=True)
     version_id: int = Field(foreign_key="journey_version.id")
     entrant_limit: int | None = None
     only_new: bool = False
+    day: date | None = None
     state: LaunchState = word(LaunchState)
     requested_at: datetime = moment()
     finished_at: datetime | None = moment_or_none()
@@ -147,12 +153,13 @@ class Launch(SQLModel, table=True):
     decided: int = 0
     started: int = 0
     error: str | None = None
+    account: dict[str, int] | None = Field(default=None, sa_type=JSON)
 
 
 class DailySelection(SQLModel, table=True):
     """A win-back that is always on: each day at `at` (`HH:MM`, in the store's zone) its audience is selected anew.
 
-    `entrant_limit` and `only_new` are those of each day's launch.
+    `entrant_limit` and `only_new` are those of each day's launch. It is always on since `since`, until `ended_at`.
     """
 
     __tablename__ = "daily_selection"
@@ -162,10 +169,15 @@ class DailySelection(SQLModel, table=True):
     entrant_limit: int | None = None
     only_new: bool = False
     since: datetime = moment()
+    ended_at: datetime | None = moment_or_none()
 
 
 class LaunchCandidate(SQLModel, table=True):
-    """One considered customer of one launch and what was decided, the launch's own account of everybody."""
+    """One considered customer of one launch and what was decided, the launch's own account of everybody.
+
+    `place` says how many of those who are to be written to come up to and with this customer in the launch's ranking;
+    the control group takes none, so one of it has the place of the one before.
+    """
 
     __tablename__ = "launch_candidate"
     __table_args__ = (
@@ -176,11 +188,16 @@ class LaunchCandidate(SQLModel, table=True):
     launch_id: int = Field(foreign_key="launch.id")
     customer_id: int = Field(foreign_key="customer.id")
     outcome: str | None = Field(default=None, max_length=60)
+    place: int | None = None
     day: date | None = None
 
 
 class EntryDecision(SQLModel, table=True):
-    """Why a customer entered a journey or did not: appended when the answer changes, so that the past stays told."""
+    """Why a customer entered a journey or did not: appended when the answer changes, so that the past stays told.
+
+    `basis` is what decided it, said without regard to the moment (`policies.eligibility.RuleResult`); None of a row
+    that is older than that. The rows are kept for `REKINDLE_DECISION_DAYS`, the newest of each customer for good.
+    """
 
     __tablename__ = "entry_decision"
     __table_args__ = (
@@ -196,19 +213,29 @@ class EntryDecision(SQLModel, table=True):
     outcome: str = Field(max_length=60)
     seen: str = ""
     threshold: str = ""
+    basis: str | None = None
 
 
 class Paced(SQLModel, table=True):
-    """A customer who qualified beyond the day's number and was given a later day, when all rules are asked again."""
+    """A customer who qualified beyond the day's number and was given a later day, when all rules are asked again.
+
+    `control` says that they wait as one of the control group, who take no room of their day. Their arm itself is drawn
+    when they enter.
+    """
 
     __tablename__ = "paced"
-    __table_args__ = (UniqueConstraint("journey_id", "customer_id"), Index("paced_day", "journey_id", "day"))
+    __table_args__ = (
+        UniqueConstraint("journey_id", "customer_id"),
+        Index("paced_day", "journey_id", "day"),
+        Index("paced_place", "journey_id", "control", "day", "id"),
+    )
     id: int | None = Field(default=None, primary_key=True)
     store_id: int = Field(foreign_key="store.id")
     journey_id: int = Field(foreign_key="journey.id")
     version_id: int = Field(foreign_key="journey_version.id")
     launch_id: int = Field(foreign_key="launch.id")
     customer_id: int = Field(foreign_key="customer.id")
+    control: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     day: date
 
 
@@ -234,6 +261,13 @@ class Enrollment(SQLModel, table=True):
             postgresql_where=text("state != 'closed'"),
         ),
         Index("enrollment_by_state", "journey_id", "state"),
+        Index(
+            "enrollment_starting",
+            "journey_id",
+            "id",
+            sqlite_where=text("state = 'starting'"),
+            postgresql_where=text("state = 'starting'"),
+        ),
         Index("enrollment_held_for", "hold_key", "due_at"),
     )
     id: str = Field(primary_key=True, max_length=40)

@@ -94,6 +94,7 @@ def discount_record(node: DiscountNodeWire, code: str) -> Discount:
         starts_at=discount.starts_at.astimezone(UTC),
         ends_at=in_utc(discount.ends_at),
         usage_limit=discount.usage_limit,
+        uses=discount.async_usage_count,
         customer_ids=frozenset(one.id for one in discount.context.customers) if named else None,
     )
 

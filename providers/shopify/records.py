@@ -176,6 +176,7 @@ class Discount:
         status: `active`, `expired` or `scheduled`, as of the moment of the answer.
         customer_ids: who may use it, if it is for named customers; else None.
         usage_limit: uses by all customers together; None for no limit.
+        uses: how often it was used; Shopify counts some minutes late.
     """
 
     id: int
@@ -186,6 +187,7 @@ class Discount:
     starts_at: datetime
     ends_at: datetime | None
     usage_limit: int | None
+    uses: int
     customer_ids: frozenset[int] | None
 
 

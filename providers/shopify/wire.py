@@ -244,6 +244,7 @@ class DiscountWire(Wire):
     starts_at: AwareDatetime
     ends_at: AwareDatetime | None = None
     usage_limit: int | None = None
+    async_usage_count: int = 0
     context: DiscountContextWire
 
 

@@ -145,10 +145,16 @@ class Reading:
                 "startsAt": instant(discount.starts_at),
                 "endsAt": instant(discount.ends_at),
                 "usageLimit": discount.usage_limit,
+                "asyncUsageCount": self._uses(discount.code),
                 "appliesOncePerCustomer": discount.once_per_customer,
                 "context": context,
             },
         }
+
+    def _uses(self, code: str) -> int:
+        """In how many orders the code was typed, however it was written."""
+        wanted = code.casefold()
+        return sum(any(one.casefold() == wanted for one in order.discount_codes) for order in self.shop.orders.values())
 
     def _shop(self, _info: Any) -> Json:
         return {

@@ -1,0 +1,85 @@
+"""Who waits for a later day, and how many a day is given to already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+
+from sqlalchemy import Table, delete, func, insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.tables import Launch, Paced
+
+_PACED = cast("Table", Paced.__table__)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A customer's later day, and whether they wait for it as one of the control group."""
+
+    day: date
+    control: bool
+
+
+async def paced_by_day(session: AsyncSession, journey_id: int) -> dict[date, int]:
+    """How many to be written to wait for which day; the control group takes no room."""
+    rows = await session.exec(
+        select(col(Paced.day), func.count())
+        .where(Paced.journey_id == journey_id, col(Paced.control).is_(False))
+        .group_by(col(Paced.day))
+    )
+    return dict(rows.all())
+
+
+async def pace(session: AsyncSession, launch: Launch, waits: Mapping[int, Wait]) -> None:
+    """Give these customers their later days; who has one keeps it."""
+    if not waits:
+        return
+    known = set(
+        await session.exec(
+            select(Paced.customer_id).where(
+                Paced.journey_id == launch.journey_id, col(Paced.customer_id).in_(list(waits))
+            )
+        )
+    )
+    rows = [
+        {
+            "store_id": launch.store_id,
+            "journey_id": launch.journey_id,
+            "version_id": launch.version_id,
+            "launch_id": launch.id,
+            "customer_id": customer_id,
+            "control": wait.control,
+            "day": wait.day,
+        }
+        for customer_id, wait in waits.items()
+        if customer_id not in known
+    ]
+    if rows:
+        await (await session.connection()).execute(insert(_PACED), rows)
+
+
+async def paced_until(session: AsyncSession, journey_id: int, today: date, *, limit: int) -> list[Paced]:
+    """Whose day has come, oldest day first."""
+    rows = await session.exec(
+        select(Paced)
+        .where(Paced.journey_id == journey_id, col(Paced.day) <= today)
+        .order_by(col(Paced.day), col(Paced.id))
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def unpace(session: AsyncSession, journey_id: int, customer_ids: Sequence[int]) -> None:
+    """Take these customers off the journey's list of later days."""
+    await session.exec(
+        delete(Paced)
+        .where(col(Paced.journey_id) == journey_id, col(Paced.customer_id).in_(list(customer_ids)))
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def next_paced_day(session: AsyncSession, journey_id: int) -> date | None:
+    """The earliest day that anybody waits for."""
+    return (await session.exec(select(func.min(col(Paced.day))).where(Paced.journey_id == journey_id))).one()
