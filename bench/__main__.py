@@ -10,7 +10,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import claims, door, gateway, history, live_chat, lone, rate, reviews, sends, simulated, waiting
+from bench import (
+    audience,
+    claims,
+    door,
+    gateway,
+    history,
+    lift,
+    live_chat,
+    lone,
+    rate,
+    report,
+    reviews,
+    sends,
+    simulated,
+    waiting,
+)
 from bench.bare import bare_per_second
 from bench.figures import Figure, at_least, note, table
 from bench.journeys import template_journey, written_journey
@@ -29,6 +44,7 @@ class Sizes:
 
     journeys: int
     considered: int
+    customers: int
     cached: int
     replays: int
     claims: int
@@ -39,6 +55,8 @@ class Sizes:
     conversations: int
     reviewed: int
     reviewed_at_length: int
+    trials: int
+    reported: int
 
 
 Part = Callable[[Sizes], Awaitable[list[Figure]]]
@@ -73,7 +91,11 @@ async def _speed(sizes: Sizes) -> list[Figure]:
 
 async def _audience(sizes: Sizes) -> list[Figure]:
     ran = await simulated.run(template_journey(), sizes.considered, limit=1)
-    return [note("audience selection per 1,000 customers", f"{1000 * ran.launched_s / sizes.considered:.2f} s")]
+    simulated_s = 1000 * ran.launched_s / sizes.considered
+    return [
+        note("simulated audience selection per 1,000 customers", f"{simulated_s:.2f} s"),
+        *await audience.figures(sizes.customers),
+    ]
 
 
 async def _memory(sizes: Sizes) -> list[Figure]:
@@ -108,6 +130,14 @@ async def _reviews(sizes: Sizes) -> list[Figure]:
     return await reviews.figures(sizes.reviewed, sizes.reviewed_at_length)
 
 
+async def _lift(sizes: Sizes) -> list[Figure]:
+    return lift.figures(sizes.trials)
+
+
+async def _report(sizes: Sizes) -> list[Figure]:
+    return await report.figures(sizes.reported)
+
+
 PARTS: dict[str, Part] = {
     "memory": _memory,  # first: what the others leave behind would blur it
     "histories": _histories,
@@ -120,6 +150,8 @@ PARTS: dict[str, Part] = {
     "exits": _exits,
     "chats": _chats,
     "reviews": _reviews,
+    "lift": _lift,
+    "report": _report,
 }
 
 
@@ -140,6 +172,7 @@ def _arguments() -> argparse.Namespace:
     for name, size in (
         ("journeys", 300),
         ("considered", 1000),
+        ("customers", 100_000),
         ("cached", 1000),
         ("replays", 100),
         ("claims", 300),
@@ -150,6 +183,8 @@ def _arguments() -> argparse.Namespace:
         ("conversations", 1000),
         ("reviewed", 800),
         ("reviewed_at_length", 10_000),
+        ("trials", 1000),
+        ("reported", 1_000_000),
     ):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size, metavar="N", help=f"default {size}")
     found = parser.parse_args()

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cli.checks import Check
 from cli.documents import Finding
 from cli.failures import DONE, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
@@ -203,5 +204,6 @@ def credit_findings(store: Store) -> list[Finding]:
     cheapest = store.message_credits
     if store.credits < cheapest:
         text = f"{store.credits} credits are left, and a message costs {cheapest}: nothing is sent"
-        return [Finding(subject="credits", state="fault", text=text, advice="pay in with `credits add N`")]
-    return [Finding(subject="credits", state="ok", text=f"{store.credits} credits are left")]
+        advice = "pay in with `credits add N`"
+        return [Finding(check=Check.CREDITS, subject="credits", state="fault", text=text, advice=advice)]
+    return [Finding(check=Check.CREDITS, subject="credits", state="ok", text=f"{store.credits} credits are left")]

@@ -2,25 +2,26 @@
 
 import contextlib
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.connections import shop_access, show_findings, store_findings
+from cli.checks import Check
+from cli.connections import show_findings, store_findings
 from cli.credits import credit_findings
+from cli.doctor_journey import in_short, journey_findings
 from cli.documents import DoctorDocument, Finding
-from cli.failures import DONE, REFUSED, explain, provider_line
+from cli.failures import DONE, REFUSED, explain
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.privacy import privacy_findings
-from cli.readiness import coupon_problem, history_problem, model_warning, template_problems, template_waits
 from cli.refusals import refusal_findings
 from cli.run import Run, execute
 from cli.sender import sender_findings
 from cli.sends import parked_findings
 from cli.webhook_health import own_systems_findings
-from composition import Providers, TemporalUnavailableError, connect, providers_from, temporal_place
+from composition import TemporalUnavailableError, connect, providers_from, temporal_place
 from models.enums import JourneyState
-from models.journey import JourneyDefinition, Tracking
+from models.journey import JourneyDefinition
 from models.tables import Journey
 from settings import Settings, SettingsError
 from storage.engine import Database, DatabaseUnavailableError
@@ -29,7 +30,9 @@ from storage.lookup import active_journeys
 from storage.schema import SchemaError, schema_revision
 from storage.secrets import SecretKeyError
 from storage.stores import StoreParts, all_stores, required_id
-from storage.templates import templates_of
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
 
 _GATEWAY_ANSWERS_WITHIN_S = 3.0
 _RUNNING = (JourneyState.ACTIVE, JourneyState.PAUSED, JourneyState.PENDING)
@@ -55,10 +58,12 @@ def doctor(
 async def _doctor(run: Run, journey: str | None) -> int:
     findings: list[Finding] = []
     settings = _settings(run, findings)
+    client = await _temporal(findings)
     if settings is not None:
-        await _database(run, journey, findings)
+        await _database(run, client, journey, findings)
         await _gateway(settings, findings)
-    await _temporal(run, findings)
+    if client is not None:
+        findings += await _queues(run, client, journey)
     ok = all(one.state != "fault" for one in findings)
     run.output.document(DoctorDocument(ok=ok, findings=findings))
     show_findings(run.output, findings)
@@ -66,37 +71,42 @@ async def _doctor(run: Run, journey: str | None) -> int:
 
 
 def _settings(run: Run, findings: list[Finding]) -> Settings | None:
+    check = Check.SETTINGS
     try:
         settings = run.settings
         run.cipher.encrypt("")
     except (SettingsError, SecretKeyError) as error:
-        findings += [Finding(subject="settings", state="fault", text=line) for line in str(error).splitlines()]
+        lines = str(error).splitlines()
+        findings += [Finding(check=check, subject="settings", state="fault", text=line) for line in lines]
         return None
-    findings.append(Finding(subject="settings", state="ok", text="complete, and there is a key for the secrets"))
+    text = "complete, and there is a key for the secrets"
+    findings.append(Finding(check=check, subject="settings", state="ok", text=text))
     return settings
 
 
-async def _database(run: Run, journey: str | None, findings: list[Finding]) -> None:
+async def _database(run: Run, client: "Client | None", journey: str | None, findings: list[Finding]) -> None:
+    check = Check.DATABASE
     try:
         async with run.database() as database:
             revision = await schema_revision(database)
             text = f"{database.shown_url} answers; its schema is the newest ({revision})"
-            findings.append(Finding(subject="database", state="ok", text=text))
-            await _stores(run, database, journey, findings)
+            findings.append(Finding(check=check, subject="database", state="ok", text=text))
+            await _stores(run, database, client, journey, findings)
     except (DatabaseUnavailableError, SchemaError) as error:
-        findings.append(Finding(subject="database", state="fault", text=explain(error).lines[0]))
+        findings.append(Finding(check=check, subject="database", state="fault", text=explain(error).lines[0]))
 
 
-async def _stores(run: Run, database: Database, journey: str | None, findings: list[Finding]) -> None:
+async def _stores(
+    run: Run, database: Database, client: "Client | None", journey: str | None, findings: list[Finding]
+) -> None:
     if journey is not None or run.store_name is not None:
         stores = [await run.store(database)]
     else:
         async with database.read() as session:
             stores = await all_stores(session)
     if not stores:
-        findings.append(
-            Finding(subject="stores", state="warning", text="there is no store yet", advice="add one with `store add`")
-        )
+        text, advice = "there is no store yet", "add one with `store add`"
+        findings.append(Finding(check=Check.STORES, subject="stores", state="warning", text=text, advice=advice))
     async with providers_from(run.settings) as providers:
         for parts in stores:
             named = f"{parts.store.slug}: "
@@ -106,9 +116,18 @@ async def _stores(run: Run, database: Database, journey: str | None, findings: l
             found += await sender_findings(run, database, parts)
             found += await refusal_findings(run, database, parts)
             found += await own_systems_findings(run, database, parts)
+            if client is not None:
+                from cli.journey_workflows import store_workflow_findings  # noqa: PLC0415 - slow to load
+
+                found += await store_workflow_findings(client, parts)
             findings += [one.model_copy(update={"subject": named + one.subject}) for one in found]
             for row, definition in await _journeys(database, parts, journey):
-                findings += await _journey(run, database, parts, providers, row, definition)
+                about = await journey_findings(run, database, parts, providers, row, definition)
+                if client is not None:
+                    from cli.journey_workflows import workflow_findings  # noqa: PLC0415 - slow to load
+
+                    about += await workflow_findings(client, database, parts, row, definition)
+                findings += about if journey is not None else in_short(about)
 
 
 async def _journeys(
@@ -122,52 +141,6 @@ async def _journeys(
         return [(row, parse_definition(version.definition))] if version is not None else []
 
 
-async def _journey(
-    run: Run,
-    database: Database,
-    parts: StoreParts,
-    providers: Providers,
-    journey: Journey,
-    definition: JourneyDefinition,
-) -> list[Finding]:
-    from providers.errors import ProviderError  # noqa: PLC0415 - slow to load, and not wanted before settings are sound
-
-    async with database.read() as session:
-        mirror = await templates_of(session, parts.number.waba_id)
-    subject = f"{parts.store.slug}: journey {journey.name}"
-    pending = journey.state is JourneyState.PENDING
-    problems = template_problems(definition, mirror, may_wait=pending)
-    if (wall := history_problem(definition, parts.shop)) is not None:
-        problems.append(wall)
-    try:
-        coupon = await coupon_problem(providers.shopify, shop_access(run, parts), definition)
-        problems += [coupon] if coupon is not None else []
-    except ProviderError as error:
-        problems.append(f"the coupon was not looked at: {provider_line(error)}")
-    except SecretKeyError as error:
-        problems.append(str(error))
-    findings = [Finding(subject=subject, state="fault", text=problem) for problem in problems]
-    if pending:
-        waits = "; ".join(one.in_words for one in template_waits(definition, mirror)) or "nothing any more"
-        text = f"pending: it waits for {waits}; it goes live by itself"
-        findings.append(Finding(subject=subject, state="warning", text=text))
-    elif journey.state is JourneyState.PAUSED:
-        text = f"paused: {journey.state_reason or 'nobody said why'}"
-        advice = f"when what is wrong is mended: `starter.py resume {journey.name}`"
-        findings.append(Finding(subject=subject, state="warning", text=text, advice=advice))
-    warning = model_warning(definition, has_model=run.settings.llm_api_key is not None)
-    if warning is not None:
-        findings.append(Finding(subject=subject, state="warning", text=warning))
-    if not findings:
-        text = f"{journey.state.value}; templates and coupon are well"
-        findings.append(Finding(subject=subject, state="ok", text=text))
-    if isinstance(definition, Tracking):
-        from cli.tracking_health import tracking_findings  # noqa: PLC0415 - slow to load, and few journeys need it
-
-        findings += await tracking_findings(database, parts, journey)
-    return findings
-
-
 async def _gateway(settings: Settings, findings: list[Finding]) -> None:
     import httpx  # noqa: PLC0415 - slow to load, and not wanted before settings are sound
 
@@ -178,27 +151,42 @@ async def _gateway(settings: Settings, findings: list[Finding]) -> None:
         async with httpx.AsyncClient(timeout=_GATEWAY_ANSWERS_WITHIN_S) as http:
             state = (await http.get(f"{where}/ready")).status_code
     if state == _OK:
-        findings.append(Finding(subject="gateway", state="ok", text=f"{where} is ready for webhooks"))
+        findings.append(
+            Finding(check=Check.GATEWAY, subject="gateway", state="ok", text=f"{where} is ready for webhooks")
+        )
         return
     text = f"{where} does not answer" if state is None else f"{where} answers with {state}"
     advice = "start it: `python starter.py up`, or `docker compose up -d gateway`; without it nobody hears of replies"
-    findings.append(Finding(subject="gateway", state="fault", text=text, advice=advice))
+    findings.append(Finding(check=Check.GATEWAY, subject="gateway", state="fault", text=text, advice=advice))
 
 
-async def _temporal(run: Run, findings: list[Finding]) -> None:
+async def _temporal(findings: list[Finding]) -> "Client | None":
     address, namespace = temporal_place()
     try:
         client = await connect()
     except TemporalUnavailableError as error:
-        findings.append(Finding(subject="temporal", state="fault", text=str(error)))
-        return
-    from cli.temporal_health import look_at_namespace, look_at_queues  # noqa: PLC0415 - slow to load
+        findings.append(Finding(check=Check.TEMPORAL, subject="temporal", state="fault", text=str(error)))
+        return None
+    from cli.temporal_health import look_at_namespace  # noqa: PLC0415 - slow to load
 
-    findings.append(Finding(subject="temporal", state="ok", text=f"{address} answers, namespace {namespace}"))
+    text = f"{address} answers, namespace {namespace}"
+    findings.append(Finding(check=Check.TEMPORAL, subject="temporal", state="ok", text=text))
     findings += await look_at_namespace(client)
+    return client
+
+
+async def _queues(run: Run, client: "Client", journey: str | None) -> list[Finding]:
+    """Who polls the queues of every store, or of the one whose journey is looked at."""
+    from cli.temporal_health import look_at_queues  # noqa: PLC0415 - slow to load
+
     queues: list[str] = []
     with contextlib.suppress(SettingsError, SecretKeyError, DatabaseUnavailableError, SchemaError):
-        async with run.database() as database, database.read() as session:
-            for parts in await all_stores(session):
+        async with run.database() as database:
+            if journey is not None:
+                stores = [await run.store(database)]
+            else:
+                async with database.read() as session:
+                    stores = await all_stores(session)
+            for parts in stores:
                 queues += [parts.shop_queue, parts.whatsapp_queue]
-    findings += await look_at_queues(client, queues)
+    return await look_at_queues(client, queues)

@@ -8,6 +8,7 @@ phone numbers are masked. What the staff API answers with too stands in `reports
 from datetime import date
 from typing import Literal
 
+from cli.checks import Check
 from cli.customer_documents import EraseDocument, ExportDocument, ImportDocument, OptOutDocument
 from cli.key_documents import KeyCreateDocument, KeyListDocument, KeyRevokeDocument
 from cli.template_documents import (
@@ -21,21 +22,25 @@ from models.journey import ConsentRule
 from reports.credits import CreditsDocument
 from reports.documents import (
     ApprovalsDocument,
-    CustomerView,
+    Audience,
+    DailyView,
     DecisionDocument,
-    DecisionView,
     Document,
+    FieldChange,
     JourneysDocument,
     Moment,
-    ReviewView,
     SenderView,
     StatusDocument,
     StopDocument,
-    VerdictView,
     VersionStage,
+    WhyNotDocument,
 )
+from reports.export.document import ReportDocument
+from reports.journey_detail import JourneyDocument
+from reports.rates import RatesDocument
 from reports.runs import RunsDocument
 from reports.sends import SendsDocument, SettledDocument
+from reports.statistics_documents import JourneyStatsDocument, StatsListDocument
 from reports.webhooks import (
     DeliveriesDocument,
     DeliveryDocument,
@@ -158,8 +163,9 @@ class StoreAddDocument(Document):
 
 
 class Finding(Document):
-    """One thing that was looked at. `advice` says what to do about a fault."""
+    """One thing that was looked at; `check` names it for scripts. `advice` says what to do about a fault."""
 
+    check: Check
     subject: str
     state: Literal["ok", "warning", "fault"]
     text: str
@@ -192,16 +198,6 @@ class AllowCountryDocument(Document):
 # --- launch, stop, journeys ------------------------------------------------------------------------------------------
 
 
-class Audience(Document):
-    """Everybody considered has one outcome: `considered` is the sum of the others."""
-
-    considered: int
-    entered: int
-    control: int
-    paced: int
-    skipped: dict[str, int]
-
-
 class WatchView(Document):
     """What a follow-up or cart journey watches from now on.
 
@@ -218,7 +214,7 @@ class LaunchDocument(Document):
     """`launch`. A win-back has a launch, a follow-up or cart journey a watch, a tracking journey its runs.
 
     A journey whose templates are not all approved is `pending` after it: `waits_for` names them, and nobody is
-    considered before it goes live by itself.
+    considered before it goes live by itself. `daily` is when the audience of an always-on win-back is selected again.
     """
 
     launch_id: int | None
@@ -233,14 +229,7 @@ class LaunchDocument(Document):
     tracking: TrackingView | None
     state: JourneyState
     waits_for: list[str]
-
-
-class FieldChange(Document):
-    """One field of a journey file that says something else; null where it is not set."""
-
-    field: str
-    before: str | None
-    after: str | None
+    daily: DailyView | None
 
 
 class PublishDocument(Document):
@@ -248,7 +237,7 @@ class PublishDocument(Document):
 
     Attributes:
         version: what new entrants get from now on.
-        previous: what they got until now.
+        previous: what they got until now; null for a draft's first version.
         changed: whether this made a new version.
     """
 
@@ -256,12 +245,22 @@ class PublishDocument(Document):
     journey: str
     state: JourneyState
     version: int
-    previous: int
+    previous: int | None
     changed: bool
     running: list[VersionStage]
     paced: dict[int, int]
     changes: list[FieldChange]
     warnings: list[str]
+
+
+class ArchiveDocument(Document):
+    """`archive`. `control` counts those whom the holdout still keeps out of other journeys, until their horizon."""
+
+    store: str
+    journey: str
+    state: JourneyState
+    changed: bool
+    control: int
 
 
 class PauseDocument(Document):
@@ -273,23 +272,6 @@ class PauseDocument(Document):
     state_reason: str | None
     changed: bool
     delivered: bool
-
-
-# --- status, why-not -------------------------------------------------------------------------------------------------
-
-
-class WhyNotDocument(Document):
-    """`why-not`. `refreshed` tells whether the shop was asked for the customer's latest.
-
-    `reviews` is what the runs of a tracking journey last came to about them.
-    """
-
-    store: str
-    customer: CustomerView
-    refreshed: bool
-    verdict: VerdictView
-    decisions: list[DecisionView]
-    reviews: list[ReviewView]
 
 
 # --- history ---------------------------------------------------------------------------------------------------------
@@ -313,6 +295,12 @@ DOCUMENTS: dict[str, type[Document]] = {
     "launch": LaunchDocument,
     "stop": StopDocument,
     "journeys": JourneysDocument,
+    "journey": JourneyDocument,
+    "archive": ArchiveDocument,
+    "stats": JourneyStatsDocument,
+    "stats-list": StatsListDocument,
+    "report": ReportDocument,
+    "rates": RatesDocument,
     "status": StatusDocument,
     "approvals": ApprovalsDocument,
     "approve": DecisionDocument,

@@ -6,27 +6,39 @@ leaves one row that says so, and nobody enrolled.
 """
 
 import asyncio
+import contextlib
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, assert_never
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.selection import Selection
+from activities.selection import SelectedCustomers, Selection
 from activities.services import Services
+from cli.audience_overlaps import overlap_advice
 from cli.documents import LaunchDocument
 from cli.failures import DONE, INTERRUPTED, Failure
 from cli.launch_checks import check_name, ready
 from cli.launch_limits import limit_warnings
 from cli.launch_pending import launch_pending
+from cli.launch_progress import LaunchProgress
+from cli.launch_schedule import (
+    Daily,
+    end_schedule,
+    in_words,
+    note_always_on,
+    question,
+    read_schedule,
+    schedule_warnings,
+    set_schedule,
+)
 from cli.launch_tracking import launch_tracking
 from cli.launch_watch import launch_watched
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
-from cli.preview import Preview, audience_of, read_preview, show_preview, told
+from cli.preview import Preview, read_preview, show_preview, told
 from cli.readiness import credit_warning
 from cli.run import Run, execute, require_terminal
 from cli.temporal import ensure_store_watches, start_audience
@@ -34,10 +46,13 @@ from cli.validate import JourneyFile, describe, read_definition
 from models.enums import JourneyState, LaunchState
 from models.journey import Tracking, WinBack
 from models.tables import Launch
+from reports.audience import audience_of
+from reports.journeys import daily_view
+from storage.entry import count_starting
 from storage.going_live import activate, drop_waiting_launches
-from storage.journeys import journey_of, publish
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish, set_state
 from storage.launches import (
-    PENDING,
+    count_pending,
     get_launch,
     give_up,
     open_launch,
@@ -56,6 +71,7 @@ _QUIET = (
 _STOPPED = "the journey was stopped while its audience was being selected"
 _TRIES = 6
 _FIRST_PAUSE = timedelta(seconds=1)
+_SCHEDULE = "daily@HH:MM: select a win-back's audience every day, by the store's clock; off: no more."
 _NEW = "Leave out who was ever in this journey; of a follow-up or cart journey what was quiet before now."
 
 
@@ -69,6 +85,7 @@ def launch(
     *,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, by customer id.")] = None,
     only_new: Annotated[bool, typer.Option("--only-new", help=_NEW)] = False,
+    schedule: Annotated[str | None, typer.Option("--schedule", metavar="daily@HH:MM|off", help=_SCHEDULE)] = None,
     yes: YesFlag = False,
     as_json: JsonFlag = False,
     store: StoreName = None,
@@ -76,29 +93,49 @@ def launch(
 ) -> int:
     """Select a journey's audience, show it, ask, and start it.
 
-    Returns when everyone selected is started or has a later day. Running it again goes on with those not yet in. A
-    follow-up or cart journey then watches for silences or carts until it is stopped; a tracking journey reviews
+    Returns when everyone selected is started or has a later day. Running it again goes on with those not yet in. With
+    --schedule a win-back is always on: each day those who became inactive enter once, at most --limit of them. A
+    follow-up or cart journey watches for silences or carts until it is stopped; a tracking journey reviews
     conversations at its time of every active day.
     """
     return execute(
-        lambda run: _launch(run, file, limit, only_new=only_new, yes=yes), as_json=as_json, store=store, debug=debug
+        lambda run: _launch(run, file, limit, schedule, only_new=only_new, yes=yes),
+        as_json=as_json,
+        store=store,
+        debug=debug,
     )
 
 
-async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, yes: bool) -> int:
-    require_terminal(yes=yes)
+async def _launch(run: Run, file: Path, limit: int | None, schedule: str | None, *, only_new: bool, yes: bool) -> int:
     definition = read_definition(file)
+    daily = read_schedule(schedule, definition)
+    ends = daily is not None and daily.at is None
+    require_terminal(yes=yes or ends)
     async with run.database() as database:
         parts = await run.store(database)
+        if ends:
+            return await end_schedule(run, database, parts, definition)
         async with run.services(database) as services:
             if isinstance(definition, Tracking):
                 return await launch_tracking(run, services, parts, definition, limit, only_new=only_new, yes=yes)
             if not isinstance(definition, WinBack):
                 return await launch_watched(run, services, parts, definition, limit, only_new=only_new, yes=yes)
+            await _check_archive(services, parts, definition)
             parts, warnings, waiting = await ready(run, services, parts, definition)
+            warnings += await _side_by_side(run, services, parts, definition, daily)
+            at = daily.at if daily is not None else None
             if waiting:
                 return await launch_pending(
-                    run, services, parts, definition, waiting, warnings, limit=limit, only_new=only_new, yes=yes
+                    run,
+                    services,
+                    parts,
+                    definition,
+                    waiting,
+                    warnings,
+                    limit=limit,
+                    only_new=only_new,
+                    daily=at,
+                    yes=yes,
                 )
             launch_id, version = await _open(run, services, parts, definition, limit, only_new=only_new)
             try:
@@ -112,13 +149,16 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
                 for warning in warnings:
                     run.output.note(f"warning: {warning}")
                 if not preview.wanted:
-                    run.output.line("Nobody is to be enrolled.")
-                elif not yes and not run.confirm(f"Start this journey for {preview.wanted} customers?"):
+                    run.output.line("Nobody is to be enrolled." if daily is None else "Nobody is to be enrolled now.")
+                asked = question(preview.wanted, daily)
+                if asked is not None and not yes and not run.confirm(asked):
                     raise Failure("declined; nobody was enrolled")  # noqa: TRY301 - one place gives the launch up
                 await _hand_over(services, parts, launch_id, now=run.clock())
             except BaseException as error:
                 await _give_up(run, services, launch_id, error)
                 raise
+            if at is not None:
+                await set_schedule(run, services, parts, launch_id, at=at, limit=limit, only_new=only_new)
             try:
                 await _wait(run, services, parts, launch_id)
             except asyncio.CancelledError:
@@ -126,6 +166,29 @@ async def _launch(run: Run, file: Path, limit: int | None, *, only_new: bool, ye
                     "interrupted: the launch goes on by itself; `journeys` shows how far", code=INTERRUPTED
                 ) from None
             return await _report(run, services, parts, launch_id, version, preview, warnings)
+
+
+async def _check_archive(services: Services, parts: StoreParts, definition: WinBack) -> None:
+    """See that the journey can be launched before the shop is read for it.
+
+    Raises:
+        Failure: it is archived, or of another kind.
+    """
+    async with services.database.read() as session:
+        with contextlib.suppress(UnknownJourneyError):
+            check_name(await find_journey(session, parts.id, definition.name), definition)
+
+
+async def _side_by_side(
+    run: Run, services: Services, parts: StoreParts, definition: WinBack, daily: Daily | None
+) -> list[str]:
+    """What other win-backs mean for this one, and the clock for its schedule; says whether it is always on already."""
+    async with services.database.read() as session:
+        found = await overlap_advice(session, parts.id, definition)
+        with contextlib.suppress(UnknownJourneyError):
+            journey = await find_journey(session, parts.id, definition.name)
+            await note_always_on(run, session, parts, journey.name, required_id(journey.id), daily)
+    return found + (schedule_warnings(daily.at, parts, run.clock()) if daily is not None and daily.at else [])
 
 
 # --- the preview -----------------------------------------------------------------------------------------------------
@@ -152,25 +215,22 @@ async def _open(
 
 async def _select(run: Run, services: Services, launch_id: int) -> None:
     selection = Selection(services)
-    with _progress(run) as progress:
-        reading = progress.add_task("reading the shop", total=None)
-        cursor: str | None = None
+    with LaunchProgress(run) as progress:
+        read, cursor = 0, None
         while True:
-            read, cursor = await _patiently(run, selection, launch_id, cursor)
-            progress.advance(reading, read)
+            page = await _patiently(run, selection, launch_id, cursor)
+            read, cursor = read + page.considered, page.cursor
+            progress.reading(read, page.total)
             if cursor is None:
                 break
         async with services.database.read() as session:
             considered = sum((await outcomes(session, launch_id)).values())
-        progress.update(reading, completed=considered, total=considered)
-        deciding = progress.add_task("asking the rules", total=considered)
         while left := await selection.judge_page(launch_id, now=run.clock()):
-            progress.update(deciding, completed=considered - left)
-        progress.update(deciding, completed=considered)
-    await selection.rank(launch_id, now=run.clock())
+            progress.deciding(left, considered)
+        await selection.rank(launch_id, now=run.clock())
 
 
-async def _patiently(run: Run, selection: Selection, launch_id: int, cursor: str | None) -> tuple[int, str | None]:
+async def _patiently(run: Run, selection: Selection, launch_id: int, cursor: str | None) -> SelectedCustomers:
     """One page of the shop; what passes by itself is waited for, not told."""
     pause = _FIRST_PAUSE
     for left in range(_TRIES, 0, -1):
@@ -206,7 +266,7 @@ async def _hand_over(services: Services, parts: StoreParts, launch_id: int, *, n
         async with services.database.write() as session:
             journey = await journey_of(session, launched.journey_id, alone=True)
             if journey.state is JourneyState.ACTIVE:  # else somebody has paused or stopped it meanwhile
-                journey.state, journey.state_reason = before
+                set_state(journey, *before, now=now)
         raise
 
 
@@ -223,21 +283,20 @@ async def _give_up(run: Run, services: Services, launch_id: int, error: BaseExce
 
 
 async def _wait(run: Run, services: Services, parts: StoreParts, launch_id: int) -> None:
-    with _progress(run) as progress:
-        task = progress.add_task("starting", total=None)
+    async with services.database.read() as session:
+        considered = sum((await outcomes(session, launch_id)).values())
+    with LaunchProgress(run, considered=considered) as progress:
         looks, moved_at, before = 0, 0, -1
         while True:
             async with services.database.read() as session:
                 launched = await get_launch(session, launch_id)
-                by_outcome = await outcomes(session, launch_id)
-            total = sum(by_outcome.values())
-            pending = sum(count for outcome, count in by_outcome.items() if outcome in PENDING)
-            progress.update(task, completed=total - pending, total=total)
+                left = await count_pending(session, launch_id) + await count_starting(session, launched.journey_id)
+            progress.starting(left)
             if _is_over(launched):
                 return
             looks += 1
-            if total - pending != before:
-                moved_at, before = looks, total - pending
+            if left != before:
+                moved_at, before = looks, left
             elif looks - moved_at == _QUIET_LOOKS:
                 run.output.note(_QUIET)
             if looks % _LOOK_AT_WORKFLOW_EVERY == 0:
@@ -278,6 +337,7 @@ async def _report(
         launched = await get_launch(session, launch_id)
         journey = await journey_of(session, launched.journey_id)
         audience = audience_of(await outcomes(session, launch_id))
+        daily = await daily_view(session, parts, journey, now=run.clock())
     run.output.document(
         LaunchDocument(
             launch_id=launch_id,
@@ -292,21 +352,12 @@ async def _report(
             tracking=None,
             state=journey.state,
             waits_for=[],
+            daily=daily,
         )
     )
     if launched.state is LaunchState.WAITING:
         run.output.note("the journey is paused: whoever qualifies enters when it is resumed")
     run.output.line(told(journey.name, version, audience), style="bold")
+    if daily is not None:
+        run.output.line(f"{journey.name} is always on: {in_words(daily, parts)}")
     return DONE
-
-
-def _progress(run: Run) -> Progress:
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=run.output.notes,
-        disable=not run.output.notes.is_terminal,
-        transient=True,
-    )

@@ -82,4 +82,7 @@ def check_name(journey: Journey, definition: JourneyDefinition) -> None:
     if journey.kind is not definition.kind:
         raise Failure(f"{journey.name} is a journey of kind {journey.kind}; give the file another name")
     if journey.state is JourneyState.ARCHIVED:
-        raise Failure(f"the journey {journey.name} is archived; give the file another name")
+        raise Failure(
+            f"the journey {journey.name} is archived; `archive {journey.name} --undo` takes it out of the archive, "
+            "or give the file another name"
+        )

@@ -11,20 +11,24 @@ from datetime import datetime
 from sqlmodel import col, select
 
 from activities.services import Services
-from cli.documents import Audience, LaunchDocument, WatchView
+from cli.documents import LaunchDocument, WatchView
 from cli.failures import DONE, Failure
 from cli.launch_checks import check_column, check_name
+from cli.launch_schedule import in_words
 from cli.run import Run
 from cli.temporal import ensure_store_watches, start_watch
 from cli.tracking_documents import TrackingView
 from cli.validate import describe
-from models.enums import JourneyState, LaunchState, LeftOut
+from models.enums import JourneyState, LaunchState
 from models.journey import AbandonedCart, Definition, FollowUp, Tracking
 from models.tables import Journey, Store
 from policies.template_readiness import Needed
 from policies.watching import spacing
+from reports.audience import audience_of
+from reports.journeys import daily_view
+from storage.daily_selections import keep_on
 from storage.going_live import drop_waiting_launches, wait_for_templates
-from storage.journeys import UnknownJourneyError, find_journey, publish
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish
 from storage.launches import open_launch
 from storage.stores import StoreParts, required_id
 from storage.watches import open_watch
@@ -43,8 +47,11 @@ async def launch_pending(
     limit: int | None,
     only_new: bool,
     yes: bool,
+    daily: str | None = None,
 ) -> int:
     """Write the launch down, to be carried out when all templates are approved.
+
+    A win-back that is to be always on (`daily`, `HH:MM`) gets its schedule then, too.
 
     Raises:
         Failure: the journey runs already, or nobody wants it.
@@ -63,8 +70,10 @@ async def launch_pending(
     now = run.clock()
     await ensure_store_watches(services.temporal, parts)
     launch_id, journey_id, version = await _write_down(
-        services, parts, definition, waiting, limit=limit, only_new=only_new, now=now
+        services, parts, definition, waiting, limit=limit, only_new=only_new, daily=daily, now=now
     )
+    async with services.database.read() as session:
+        view = await daily_view(session, parts, await journey_of(session, journey_id), now=now)
     if isinstance(definition, FollowUp | AbandonedCart):
         await start_watch(services.temporal, parts.id, journey_id, spacing(definition))
     run.output.document(
@@ -73,13 +82,7 @@ async def launch_pending(
             store=parts.store.slug,
             journey=definition.name,
             version=version,
-            audience=Audience(
-                considered=0,
-                entered=0,
-                control=0,
-                paced=0,
-                skipped={reason.value: 0 for reason in LeftOut if reason is not LeftOut.PACED},
-            ),
+            audience=audience_of({}),
             entrants_by_day={},
             messages_by_day={},
             warnings=warnings,
@@ -89,12 +92,15 @@ async def launch_pending(
             tracking=TrackingView(next_runs=[], conversations=0) if isinstance(definition, Tracking) else None,
             state=JourneyState.PENDING,
             waits_for=[one.in_words for one in waiting],
+            daily=view,
         )
     )
     run.output.line(
         f"{definition.name} version {version} is pending; it goes live by itself when its templates are approved",
         style="bold",
     )
+    if view is not None:
+        run.output.line(f"From then on {in_words(view, parts)}")
     return DONE
 
 
@@ -115,6 +121,7 @@ async def _write_down(
     *,
     limit: int | None,
     only_new: bool,
+    daily: str | None,
     now: datetime,
 ) -> tuple[int | None, int, int]:
     """The launch's id (only a win-back has one), the journey's, and the version's number."""
@@ -132,6 +139,8 @@ async def _write_down(
         if isinstance(definition, FollowUp | AbandonedCart | Tracking):
             return None, journey_id, version.number
         await drop_waiting_launches(session, journey_id, now=now)
+        if daily is not None:
+            await keep_on(session, journey, at=daily, limit=limit, only_new=only_new, now=now)
         opened = await open_launch(
             session,
             store_id=parts.id,

@@ -17,7 +17,6 @@ from cli.documents import LaunchDocument
 from cli.failures import DONE, USAGE, Failure
 from cli.launch_checks import check_name, ready
 from cli.launch_pending import launch_pending
-from cli.preview import audience_of
 from cli.run import Run
 from cli.temporal import ensure_store_watches
 from cli.tracking_documents import TrackingView
@@ -26,8 +25,9 @@ from cli.validate import describe
 from models.enums import JourneyState
 from models.journey import Tracking
 from models.tables import Conversation, Store
+from reports.audience import audience_of
 from storage.going_live import activate
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish, set_state
 from storage.stores import StoreParts, required_id
 from storage.tracking_schedules import Planned, planned
 
@@ -90,6 +90,7 @@ async def launch_tracking(
             tracking=TrackingView(next_runs=runs, conversations=conversations),
             state=begun.state,
             waits_for=[],
+            daily=None,
         )
     )
     run.output.line(
@@ -130,7 +131,7 @@ async def _begin(services: Services, parts: StoreParts, definition: Tracking, *,
         async with services.database.write() as session:
             row = await journey_of(session, journey_id, alone=True)
             if row.state is JourneyState.ACTIVE:  # else somebody has paused or stopped it meanwhile
-                row.state, row.state_reason = before
+                set_state(row, *before, now=now)
         raise
     return found
 

@@ -18,7 +18,7 @@ from cli.documents import LaunchDocument, WatchView
 from cli.failures import DONE, INTERRUPTED, USAGE, Failure
 from cli.launch_checks import check_column, check_name, ready
 from cli.launch_pending import launch_pending
-from cli.preview import Preview, audience_of, messages_by_day, show_preview, told
+from cli.preview import Preview, messages_by_day, show_preview, told
 from cli.run import Run
 from cli.temporal import ensure_store_watches, start_watch
 from cli.validate import describe
@@ -29,8 +29,9 @@ from policies.calendar import local_date
 from policies.pacing import assign_days
 from policies.schedule import sending_hours
 from policies.watching import spacing
+from reports.audience import audience_of
 from storage.going_live import activate
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish, set_state
 from storage.launches import CONTROL, ENTERED, PACED
 from storage.stores import StoreParts, required_id
 from storage.watch_queue import Waiting, count_quiet, due_page, launchable, scope_if_launched, scope_of
@@ -100,6 +101,7 @@ async def launch_watched(
             tracking=None,
             state=state,
             waits_for=[],
+            daily=None,
         )
     )
     run.output.line(f"{told(definition.name, version, audience)}; it watches from now on", style="bold")
@@ -225,7 +227,7 @@ async def _begin(
         async with services.database.write() as session:
             row = await journey_of(session, journey_id, alone=True)
             if row.state is JourneyState.ACTIVE:  # else somebody has paused or stopped it meanwhile
-                row.state, row.state_reason = before
+                set_state(row, *before, now=now)
         raise
     return journey_id, version.number
 

@@ -10,7 +10,9 @@ from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.run import Run, execute
 from models.enums import JourneyKind
 from models.tables import Journey
+from storage.daily_selections import selection_of
 from storage.pausing import Missed, NotPausableError, pause, resume
+from storage.stores import required_id
 
 _MISSED = "What came due during the pause: send it now, or skip it and go on with the next message."
 Name = Annotated[str, typer.Argument(metavar="JOURNEY", help="The journey's name.")]
@@ -54,9 +56,12 @@ async def _pause(run: Run, name: str, reason: str | None) -> int:
                 journey, changed = await pause(session, parts.id, name, reason=reason, now=run.clock())
             except NotPausableError as error:
                 raise Failure(str(error)) from None
+            runs_by_the_clock = (
+                journey.kind is JourneyKind.TRACKING or await selection_of(session, required_id(journey.id)) is not None
+            )
         # Messages: the claim of the next one finds the journey paused. Only a schedule has to hear of it.
         delivered = True
-        if changed and journey.kind is JourneyKind.TRACKING:
+        if changed and runs_by_the_clock:
             from cli.temporal import deliver  # noqa: PLC0415 - slow to load, and only now needed
 
             delivered = await deliver(database, run.clock)

@@ -11,7 +11,7 @@ from models.enums import JourneyKind
 from models.tables import Customer
 from policies.phones import mask_phone, parse_phone
 from policies.zones import zone_or_none
-from reports.documents import CustomerView, DecisionView, ReviewView, VerdictView
+from reports.documents import AnswerView, CustomerView, DecisionView, ReviewView, VerdictView
 from reports.runs import review_words
 from reports.wording import local_time, outcome_words
 from storage.lookup import find_person
@@ -37,6 +37,11 @@ async def known_person(session: AsyncSession, parts: StoreParts, phone: str) -> 
     if customer is None:
         raise Failure(f"no customer of {parts.store.slug} has the number {mask_phone(phone)}", code=NOT_FOUND)
     return customer
+
+
+def stranger(answer: AnswerView) -> Failure:
+    """How a command ends about a number that nobody has: the answer, then what to do."""
+    return Failure(answer.text, *([answer.advice] if answer.advice is not None else []), code=NOT_FOUND)
 
 
 def store_zone(parts: StoreParts) -> ZoneInfo:
@@ -65,6 +70,13 @@ def show_customer(output: Output, view: CustomerView) -> None:
         worth = f", {total.amount} {total.currency}" if total is not None else ""
         marks.append(f"last order {view.last_order_at:%Y-%m-%d}{worth}")
     output.line("; ".join(marks))
+
+
+def show_answer(output: Output, answer: AnswerView, journey: str | None = None) -> None:
+    """The one answer for a person: the sentence, then what to do."""
+    named = f"{journey}: " if journey is not None else ""
+    output.line(f"{named}{answer.text}", style="bold")
+    output.line(f"  [{answer.code.value.replace('_', ' ')}]" + (f" {answer.advice}" if answer.advice else ""))
 
 
 def show_verdict(output: Output, view: VerdictView) -> None:

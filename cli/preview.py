@@ -6,14 +6,14 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from cli.documents import Audience
 from cli.run import Run
-from models.enums import LeftOut
 from models.journey import JourneyDefinition
 from policies.calendar import local_date
 from policies.schedule import Whereabouts, due_after
+from reports.audience import skipped
+from reports.documents import Audience
 from storage.journeys import version_definition
-from storage.launches import CONTROL, CONTROL_DUE, ENTERED, PACED, get_launch, outcomes, planned_days
+from storage.launches import CONTROL_DUE, get_launch, outcomes, planned_days
 from storage.stores import store_parts
 
 if TYPE_CHECKING:
@@ -62,26 +62,10 @@ async def read_preview(run: Run, services: "Services", launch_id: int) -> Previe
     return Preview(
         considered=sum(by_outcome.values()),
         control=by_outcome.get(CONTROL_DUE, 0),
-        skipped=_skipped(by_outcome),
+        skipped=skipped(by_outcome),
         entrants_by_day=dict(sorted(days.items())),
         messages_by_day=messages_by_day(definition, days, ZoneInfo(parts.store.time_zone), run.clock()),
     )
-
-
-def audience_of(by_outcome: dict[str, int]) -> Audience:
-    """A finished launch's account: everybody considered has one outcome."""
-    return Audience(
-        considered=sum(by_outcome.values()),
-        entered=by_outcome.get(ENTERED, 0),
-        control=by_outcome.get(CONTROL, 0),
-        paced=by_outcome.get(PACED, 0),
-        skipped=_skipped(by_outcome),
-    )
-
-
-def _skipped(by_outcome: dict[str, int]) -> dict[str, int]:
-    """Every reason is there, in the order in which the vocabulary has them; pacing is no reason but a day."""
-    return {reason.value: by_outcome.get(reason.value, 0) for reason in LeftOut if reason is not LeftOut.PACED}
 
 
 def messages_by_day(

@@ -4,11 +4,12 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cli.checks import Check
 from cli.customer_documents import EraseDocument, ExportDocument
 from cli.documents import Finding
 from cli.failures import DONE, NOT_FOUND, REFUSED, USAGE, Failure
@@ -147,9 +148,10 @@ async def privacy_findings(run: Run, database: Database, parts: StoreParts) -> l
         named = " ".join(f"'#{number}'" for number in numbers[:_SHOWN])
         advice = f"`customers export '#NUMBER' --out FILE` answers one; asked for by {named}"
         late = due <= run.clock()
-        findings.append(Finding(subject="privacy", state="fault" if late else "warning", text=text, advice=advice))
+        state: Literal["fault", "warning"] = "fault" if late else "warning"
+        findings.append(Finding(check=Check.PRIVACY, subject="privacy", state=state, text=text, advice=advice))
     if any(one.kind is PrivacyRequestKind.SHOP_REDACT for one in waiting):
         text = "the shop asked for everything to be erased, and not everything is yet"
         advice = "let a worker run: the store's upkeep goes on with it"
-        findings.append(Finding(subject="privacy", state="warning", text=text, advice=advice))
+        findings.append(Finding(check=Check.PRIVACY, subject="privacy", state="warning", text=text, advice=advice))
     return findings

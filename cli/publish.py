@@ -1,26 +1,26 @@
 """`publish`: give a journey another version for those who enter from now on, after showing who will see what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cli.connections import shop_access
-from cli.documents import FieldChange, PublishDocument
-from cli.failures import DONE, NOT_FOUND, Failure, provider_line
+from cli.documents import PublishDocument
+from cli.failures import DONE, NOT_FOUND, Failure
 from cli.launch_checks import check_column, check_name
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
-from cli.readiness import coupon_problem, history_problem, template_problems, template_waits
+from cli.publish_draft import check_publishable, save_draft
 from cli.run import Run, execute, require_terminal
 from cli.validate import JourneyFile, read_definition
-from composition import providers_from
 from models.enums import JourneyState
 from models.journey import Definition, Tracking, WinBack
 from models.tables import Journey, JourneyVersion, JourneyWatch
 from policies.definition_changes import changes
-from reports.documents import VersionStage
+from reports.definitions import audience_words, coupon_words
+from reports.documents import FieldChange, VersionStage
 from storage.engine import Database
 from storage.going_live import waiting_versions
 from storage.journeys import (
@@ -31,13 +31,13 @@ from storage.journeys import (
     publish,
     running_by_stage,
 )
+from storage.schedules import reschedule
 from storage.stores import StoreParts, required_id
-from storage.templates import templates_of
-from storage.tracking_schedules import reschedule
 from storage.wakes import check_health
 from storage.watches import open_watch
 
 _RUNS = (JourneyState.ACTIVE, JourneyState.PAUSED)
+_DRAFT = "Save a journey that does not exist yet; nobody enters before `launch`."
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +48,7 @@ def register(app: typer.Typer) -> None:
 def publish_file(
     file: JourneyFile,
     *,
+    draft: Annotated[bool, typer.Option("--draft", help=_DRAFT)] = False,
     yes: YesFlag = False,
     as_json: JsonFlag = False,
     store: StoreName = None,
@@ -55,10 +56,11 @@ def publish_file(
 ) -> int:
     """Give a journey a new version for new entrants, after showing who will see what.
 
-    Whoever is in it stays on the version that they entered with. A journey that is watched or scheduled takes new
-    entrants into the new version by itself; a win-back's next `launch` does.
+    Whoever is in it stays on the version that they entered with. A journey that is watched or runs by the clock takes
+    new entrants into the new version by itself; another win-back's next `launch` does. With --draft a journey that
+    does not exist yet is saved for a later `launch`.
     """
-    return execute(lambda run: _publish(run, file, yes=yes), as_json=as_json, store=store, debug=debug)
+    return execute(lambda run: _publish(run, file, draft=draft, yes=yes), as_json=as_json, store=store, debug=debug)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,15 @@ class _Before:
     differences: list[FieldChange]
 
 
-async def _publish(run: Run, file: Path, *, yes: bool) -> int:
+async def _publish(run: Run, file: Path, *, draft: bool, yes: bool) -> int:
     require_terminal(yes=yes)
     definition = read_definition(file)
     async with run.database() as database:
         parts = await run.store(database)
-        before = await _look(database, parts, definition)
-        warnings = await _check(run, database, parts, before.journey, definition)
+        before = await _look(database, parts, definition, draft=draft)
+        if before is None:
+            return await save_draft(run, database, parts, definition, yes=yes)
+        warnings = await check_publishable(run, database, parts, definition, before.journey.state)
         changed = before.latest.content_hash != definition.content_hash()
         _show(run, before, definition, warnings, changed=changed)
         journey, number, told = before.journey, before.latest.number, False
@@ -110,16 +114,23 @@ async def _publish(run: Run, file: Path, *, yes: bool) -> int:
     return DONE
 
 
-async def _look(database: Database, parts: StoreParts, definition: Definition) -> _Before:
+async def _look(database: Database, parts: StoreParts, definition: Definition, *, draft: bool) -> _Before | None:
+    """The journey; None for one that does not exist yet and is to be a draft."""
     async with database.read() as session:
         try:
             journey = await find_journey(session, parts.id, definition.name)
         except UnknownJourneyError:
+            if draft:
+                await check_column(session, parts.id, definition)
+                return None
             raise Failure(
-                f"there is no journey {definition.name} to publish a version of; `launch FILE` starts one",
+                f"there is no journey {definition.name} to publish a version of; `launch FILE` starts one, and "
+                "`publish FILE --draft` saves it for later",
                 code=NOT_FOUND,
             ) from None
         check_name(journey, definition)
+        if draft and journey.state is not JourneyState.DRAFT:
+            raise Failure(f"{journey.name} is {journey.state.value} already and no draft; publish without --draft")
         await check_column(session, parts.id, definition)
         journey_id = required_id(journey.id)
         latest = await latest_version(session, journey_id)
@@ -138,40 +149,6 @@ async def _look(database: Database, parts: StoreParts, definition: Definition) -
                 for one in changes(parse_definition(latest.definition), definition)
             ],
         )
-
-
-async def _check(
-    run: Run,
-    database: Database,
-    parts: StoreParts,
-    journey: Journey,
-    definition: Definition,
-) -> list[str]:
-    """Warnings.
-
-    Raises:
-        Failure: those who enter from now on could not be written to; every reason is listed.
-    """
-    from providers.errors import ProviderError  # noqa: PLC0415 - slow to load, and not wanted for a file with faults
-
-    async with database.read() as session:
-        mirror = await templates_of(session, parts.number.waba_id)
-    runs = journey.state in _RUNS
-    problems = template_problems(definition, mirror, may_wait=not runs)
-    wall = history_problem(definition, parts.shop)
-    problems += [wall] if wall is not None else []
-    warnings = [] if runs else [f"it waits for {one.in_words}" for one in template_waits(definition, mirror)]
-    async with providers_from(run.settings) as providers:
-        try:
-            coupon = await coupon_problem(providers.shopify, shop_access(run, parts), definition)
-            problems += [coupon] if coupon is not None else []
-        except ProviderError as error:
-            warnings.append(f"the coupon was not looked at: {provider_line(error)}")
-    if problems:
-        raise Failure(*problems)
-    if not runs and journey.state is not JourneyState.PENDING:
-        warnings.append(f"{journey.name} is {journey.state.value}: nobody enters before it is launched")
-    return warnings
 
 
 def _show(run: Run, before: _Before, definition: Definition, warnings: Sequence[str], *, changed: bool) -> None:
@@ -195,12 +172,22 @@ def _show(run: Run, before: _Before, definition: Definition, warnings: Sequence[
         run.output.line(f"{count} customers wait for a later day; they enter with version {version}, as launched")
     if changed:
         run.output.line(f"Version {before.latest.number + 1}, for those who enter from now on, differs in:")
+        for line in _in_words(parse_definition(before.latest.definition), definition):
+            run.output.line(f"  {line}")
         run.output.table(
             ["field", "now", "then"],
             [[one.field, one.before or "(not set)", one.after or "(not set)"] for one in before.differences],
         )
     for warning in warnings:
         run.output.note(f"warning: {warning}")
+
+
+def _in_words(before: Definition, after: Definition) -> Iterator[str]:
+    """Audience and coupon, which a field's name says too little about: what a preset is worth, say."""
+    for what, words in (("audience", audience_words), ("coupon", coupon_words)):
+        now, then = words(before) or "none", words(after) or "none"
+        if now != then:
+            yield f"{what}: {now}; then {then}"
 
 
 async def _write(
@@ -230,11 +217,11 @@ async def _write(
 
 
 async def _let_watch_know(session: AsyncSession, journey: Journey, definition: Definition, run: Run) -> bool:
-    """A watch asks again about everybody whom the old version left out; a review may run at another time."""
-    if isinstance(definition, WinBack) or journey.state not in (*_RUNS, JourneyState.PENDING):
+    """A watch asks again about everybody whom the old version left out; a schedule follows the version."""
+    if journey.state not in (*_RUNS, JourneyState.PENDING):
         return False
-    if isinstance(definition, Tracking):
-        return reschedule(session, journey, now=run.clock())
+    if isinstance(definition, WinBack | Tracking):
+        return await reschedule(session, journey, now=run.clock())
     row = await session.get(JourneyWatch, required_id(journey.id))
     await open_watch(session, journey, since=row.since if row is not None else None, now=run.clock())
     return True

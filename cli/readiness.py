@@ -84,6 +84,8 @@ async def coupon_problem(shopify: "ShopifyClient", access: "ShopAccess", definit
         return f"the coupon {coupon.code} does not exist in the shop; create the discount in Shopify first"
     if found.status != "active":
         return f"the coupon {coupon.code} is not live: Shopify says it is {found.status}"
+    if found.usage_limit is not None and found.uses >= found.usage_limit:
+        return f"the coupon {coupon.code} is used up: {found.uses} of {found.usage_limit} uses"
     if found.customer_ids is not None:
         return f"the coupon {coupon.code} is for named customers only; others could not use it"
     return None

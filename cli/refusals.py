@@ -1,5 +1,6 @@
 """What `doctor` and `store check` say of countries and messages that Meta refuses."""
 
+from cli.checks import Check
 from cli.documents import Finding
 from cli.run import Run
 from policies.whatsapp_reactions import explain
@@ -15,6 +16,7 @@ async def refusal_findings(run: Run, database: Database, parts: StoreParts) -> l
         templates = await templates_of(session, parts.number.waba_id)
     findings = [
         Finding(
+            check=Check.WHATSAPP_COUNTRIES,
             subject="whatsapp countries",
             state="warning",
             text=text,
@@ -29,5 +31,13 @@ async def refusal_findings(run: Run, database: Database, parts: StoreParts) -> l
                 f"{explain(block['code'])}"
             )
             advice = f"then `templates unblock {template.name}`, or publish a version that fits"
-            findings.append(Finding(subject="whatsapp templates", state="fault", text=text, advice=advice))
+            findings.append(
+                Finding(
+                    check=Check.WHATSAPP_TEMPLATES,
+                    subject="whatsapp templates",
+                    state="fault",
+                    text=text,
+                    advice=advice,
+                )
+            )
     return findings

@@ -1,5 +1,6 @@
 """What `doctor` and `store check` say of a number's limits."""
 
+from cli.checks import Check
 from cli.documents import Finding
 from cli.run import Run
 from reports.senders import in_words, sender_of, sender_view
@@ -13,6 +14,6 @@ async def sender_findings(run: Run, database: Database, parts: StoreParts) -> li
         use = await sender_of(session, parts, now=run.clock())
     text = in_words(sender_view(use))
     if not use.is_full:
-        return [Finding(subject="whatsapp limits", state="ok", text=text)]
+        return [Finding(check=Check.WHATSAPP_LIMITS, subject="whatsapp limits", state="ok", text=text)]
     advice = "whoever is due waits for a place; send less a day, or wait until Meta raises the limit"
-    return [Finding(subject="whatsapp limits", state="warning", text=text, advice=advice)]
+    return [Finding(check=Check.WHATSAPP_LIMITS, subject="whatsapp limits", state="warning", text=text, advice=advice)]

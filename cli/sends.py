@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from cli.checks import Check
 from cli.documents import Finding
 from cli.failures import DONE, NOT_FOUND, REFUSED, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
@@ -171,7 +172,7 @@ async def parked_findings(database: Database, parts: StoreParts) -> list[Finding
     )
     rest = f", and {count - len(first)} more" if count > len(first) else ""
     text = f"WhatsApp has not said whether {count} message(s) were sent: {named}{rest}"
-    return [Finding(subject="parked messages", state="warning", text=text, advice=SETTLE_ADVICE)]
+    return [Finding(check=Check.PARKED, subject="parked messages", state="warning", text=text, advice=SETTLE_ADVICE)]
 
 
 def _user() -> str:

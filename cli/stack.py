@@ -34,10 +34,11 @@ from cli.temporal import ensure_store_watches
 from composition import cipher_from, connect, open_database, services_from
 from gateway.app import create_app, gateway_settings
 from gateway.relay import Relay
-from models.synthetic import generate_orders
+from models.synthetic import EXAMPLE_CODE, generate_orders
 from observability import free_loopback_address, route_temporal_logs
 from sandbox.llm.app import MODEL, LlmSandbox
 from sandbox.shopify.app import ShopifySandbox
+from sandbox.shopify.state import DiscountRecord
 from sandbox.whatsapp.app import WhatsAppApp
 from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
@@ -272,6 +273,7 @@ async def _sandbox(now: datetime, run: Run, gateway: str) -> AsyncIterator[_Sand
     )
     shopify = ShopifySandbox(clock)
     shopify.add_shop(world.shop)
+    world.shop.put_discount(DiscountRecord(1, EXAMPLE_CODE, "Come back", starts_at=opening - timedelta(days=1)))
     world.shop.hook = f"{gateway}/webhooks/shopify"
     llm = LlmSandbox(api_keys=frozenset({TOKEN}), seed=_SEED, clock=clock)
     async with contextlib.AsyncExitStack() as stack:

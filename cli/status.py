@@ -8,19 +8,21 @@ from cli.failures import DONE, NOT_FOUND, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.passages import show_enrollment
 from cli.people import (
-    known_person,
     read_phone,
+    show_answer,
     show_customer,
     show_decisions,
     show_reviews,
     show_verdict,
     store_zone,
+    stranger,
 )
 from cli.run import Run, execute
 from models.enums import HoldReason
+from reports.answers import stranger_answer
 from reports.senders import in_words
 from reports.status import status_of
-from storage.lookup import customer_of_workflow
+from storage.lookup import customer_of_workflow, find_person
 from storage.stores import suppression_key
 
 _OF_THE_NUMBER = (HoldReason.PORTFOLIO_LIMIT, HoldReason.SENDER_PAUSED)
@@ -48,30 +50,37 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
         raise Failure("say whom: a PHONE, or --workflow-id ID", code=USAGE)
     async with run.database() as database:
         parts = await run.store(database)
+        key = suppression_key(parts.store, run.cipher)
         async with database.read() as session:
             if phone is not None:
-                customer = await known_person(session, parts, read_phone(phone, parts))
+                number = read_phone(phone, parts)
+                found = await find_person(session, parts.id, number)
+                if found is None:
+                    raise stranger(await stranger_answer(session, parts, number, suppression_key=key, shop_asked=False))
             else:
                 found = await customer_of_workflow(session, parts.id, workflow_id or "")
                 if found is None:
                     raise Failure(
                         f"{parts.store.slug} has no journey with the workflow id {workflow_id}", code=NOT_FOUND
                     )
-                customer = found
             zone = store_zone(parts)
             document = await status_of(
                 session,
                 parts,
-                customer,
-                suppression_key=suppression_key(parts.store, run.cipher),
+                found,
+                suppression_key=key,
                 zone=zone,
                 now=run.clock(),
             )
     run.output.document(document)
+    for one in document.answers:
+        show_answer(run.output, one.answer, one.journey)
+    if document.answers:
+        run.output.line()
     show_customer(run.output, document.customer)
     for enrollment in document.enrollments:
         show_enrollment(run.output, enrollment, zone)
-    if any(one.hold is not None and one.hold.reason in _OF_THE_NUMBER for one in document.enrollments):
+    if any(view.hold is not None and view.hold.reason in _OF_THE_NUMBER for view in document.enrollments):
         run.output.line(f"\nThe number: {in_words(document.sender)}")
     for waits in document.paced:
         run.output.line(f"\n{waits.journey}: waits for {waits.day:%a %Y-%m-%d}, when the rules are asked again")
@@ -81,9 +90,9 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
         run.output.line()
         show_decisions(run.output, parts, document.decisions)
     show_reviews(run.output, parts, document.reviews)
-    for one in document.why_not:
+    for rules in document.why_not:
         run.output.line()
-        show_verdict(run.output, one)
+        show_verdict(run.output, rules)
     for pending in document.pending:
         run.output.line(f"\n{pending.journey}: takes nobody yet, it waits for {pending.waits_for}")
     return DONE

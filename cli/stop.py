@@ -9,6 +9,7 @@ from cli.failures import DONE, NOT_FOUND, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
 from cli.people import known_person, read_phone
 from cli.run import Run, execute, require_terminal
+from models.enums import JourneyState
 from models.tables import Journey
 from policies.phones import mask_phone
 from reports.documents import StopDocument
@@ -46,6 +47,8 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
         async with database.read() as session:
             journey = await find_journey(session, parts.id, name)
             running = await count_running(session, required_id(journey.id))
+        if journey.state is JourneyState.ARCHIVED:
+            raise Failure(f"{name} is archived: nobody is in it, and nobody enters")
         if written is not None:
             phone = read_phone(written, parts)
             told, unpaced = await _stop_one(run, database, parts, journey, phone, yes=yes)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cli.checks import Check
 from cli.connections import shop_access, show_findings, store_findings
 from cli.documents import (
     AllowCountryDocument,
@@ -333,7 +334,8 @@ async def _register(run: Run, parts: StoreParts, providers: Providers, address: 
             await providers.shopify.subscribe(shop_access(run, parts), topic, uri)
         except ProviderError as error:
             text = f"{topic}: {provider_line(error)}"
-            findings.append(Finding(subject="shopify webhooks", state="fault", text=text))
+            findings.append(Finding(check=Check.SHOP_WEBHOOKS, subject="shopify webhooks", state="fault", text=text))
         else:
-            findings.append(Finding(subject="shopify webhooks", state="ok", text=f"{topic} goes to {uri}"))
+            text = f"{topic} goes to {uri}"
+            findings.append(Finding(check=Check.SHOP_WEBHOOKS, subject="shopify webhooks", state="ok", text=text))
     return findings

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from activities import queues
 from activities.search_attributes import ALL
+from cli.checks import Check
 from cli.documents import Finding
 from cli.temporal import is_served
 
@@ -25,20 +26,38 @@ async def look_at_namespace(client: Client) -> list[Finding]:
     except RPCError as error:
         text = f"the namespace {client.namespace} cannot be read ({error.status.name})"
         advice = "create it with deploy/temporal/create-namespace.sh, or set TEMPORAL_NAMESPACE"
-        return [Finding(subject="temporal namespace", state="fault", text=text, advice=advice)]
+        return [
+            Finding(
+                check=Check.TEMPORAL_NAMESPACE, subject="temporal namespace", state="fault", text=text, advice=advice
+            )
+        ]
     try:
         known = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace)
         )
     except RPCError as error:
         text = f"the search attributes cannot be listed ({error.status.name})"
-        return [Finding(subject="temporal search attributes", state="warning", text=text)]
+        return [
+            Finding(check=Check.TEMPORAL_ATTRIBUTES, subject="temporal search attributes", state="warning", text=text)
+        ]
     missing = [key.name for key in ALL if key.name not in known.custom_attributes]
     if missing:
         text = f"not registered: {', '.join(missing)}; journeys cannot start"
         advice = _REGISTER.format(namespace=client.namespace)
-        return [Finding(subject="temporal search attributes", state="fault", text=text, advice=advice)]
-    return [Finding(subject="temporal search attributes", state="ok", text="all are registered")]
+        return [
+            Finding(
+                check=Check.TEMPORAL_ATTRIBUTES,
+                subject="temporal search attributes",
+                state="fault",
+                text=text,
+                advice=advice,
+            )
+        ]
+    return [
+        Finding(
+            check=Check.TEMPORAL_ATTRIBUTES, subject="temporal search attributes", state="ok", text="all are registered"
+        )
+    ]
 
 
 async def look_at_queues(client: Client, of_stores: Sequence[str]) -> list[Finding]:
@@ -49,10 +68,11 @@ async def look_at_queues(client: Client, of_stores: Sequence[str]) -> list[Findi
             served = await is_served(client, queue, workflows=queue == queues.MAIN)
         except RPCError as error:
             text = f"{queue} cannot be looked at ({error.status.name})"
-            findings.append(Finding(subject="worker", state="warning", text=text))
+            findings.append(Finding(check=Check.WORKER, subject="worker", state="warning", text=text))
             continue
         findings.append(
             Finding(
+                check=Check.WORKER,
                 subject="worker",
                 state="ok" if served else "fault",
                 text=f"{queue} is polled" if served else f"nobody polls {queue}",

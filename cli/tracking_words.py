@@ -103,10 +103,15 @@ def tracking_advice(definition: Tracking) -> Iterator[str]:
 
 def clock_warnings(definition: Tracking, zone: ZoneInfo, now: datetime) -> Iterator[str]:
     """The days of the next year on which the clocks change over the time of the run."""
-    for odd in RunTimes.of(definition, zone).odd_days(now, days=_WARNED_DAYS):
-        begins = f"that day's run begins at {odd.at.astimezone(zone):%H:%M %Z}"
+    return odd_day_warnings(RunTimes.of(definition, zone), now, what="run")
+
+
+def odd_day_warnings(times: RunTimes, now: datetime, *, what: str) -> Iterator[str]:
+    """The days of the next year on which the clocks change over a time of day, and when what is done then begins."""
+    for odd in times.odd_days(now, days=_WARNED_DAYS):
+        begins = f"that day's {what} begins at {odd.at.astimezone(times.zone):%H:%M %Z}"
         happens = "is jumped over" if odd.oddity is Oddity.MISSING else "comes twice"
-        yield f"on {odd.day:%a %Y-%m-%d} the clocks change and {definition.run_at} {happens}; {begins}, once"
+        yield f"on {odd.day:%a %Y-%m-%d} the clocks change and {times.clock:%H:%M} {happens}; {begins}, once"
 
 
 def _what_follows(definition: Tracking) -> str:

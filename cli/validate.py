@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, assert_never
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from cli.advice import advice
+from cli.audience_overlaps import overlap_advice
 from cli.documents import (
     CartSummary,
     ConversationsSummary,
@@ -23,13 +24,9 @@ from cli.output import shown
 from cli.readiness import history_problem, template_problems
 from cli.run import Run, execute
 from cli.tracking_words import clock_warnings, describe_tracking, next_runs, tracking_summary
-from models.coupon import FixedCoupon, PersonalCoupon
 from models.enums import JourneyKind
 from models.journey import (
     AbandonedCart,
-    Audience,
-    Cart,
-    Conversations,
     Definition,
     FollowUp,
     JourneyDefinition,
@@ -38,7 +35,7 @@ from models.journey import (
     WinBack,
 )
 from models.journey_file import MAX_BYTES, JourneyFileError, read_journey_bytes
-from models.tracking import TrackedConversations
+from reports.definitions import audience_words, coupon_words, entry_rules
 from storage.engine import DatabaseUnavailableError, has_database
 from storage.schema import SchemaError
 from storage.stores import all_stores
@@ -131,6 +128,7 @@ async def _look(run: Run, definition: JourneyDefinition) -> tuple[list[str], Zon
                 return [], None
             parts = await run.store(database)
             mirror = await templates_of(session, parts.number.waba_id)
+            overlaps = await overlap_advice(session, parts.id, definition)
     except (DatabaseUnavailableError, SchemaError) as error:
         if run.store_name is not None:
             raise
@@ -138,6 +136,7 @@ async def _look(run: Run, definition: JourneyDefinition) -> tuple[list[str], Zon
     zone = ZoneInfo(parts.store.time_zone)
     wall = history_problem(definition, parts.shop)
     others = [wall] if wall is not None else []
+    others += overlaps
     if isinstance(definition, Tracking):
         others += clock_warnings(definition, zone, run.clock())
     if not mirror and definition.templates():
@@ -163,7 +162,7 @@ def summary(definition: Definition) -> JourneySummary:
         cart=cart and CartSummary(after=str(cart.after), minimum=None if cart.minimum is None else str(cart.minimum)),
         consent=entry_rules(definition).consent,
         control_percent=definition.control_percent,
-        coupon=_coupon(definition),
+        coupon=coupon_words(definition),
         stages=[_stage(stage) for stage in definition.stages],
         hours=definition.sending.hours,
         weekdays=[day.value for day in definition.sending.open_weekdays()],
@@ -182,7 +181,7 @@ def describe(run: Run, definition: Definition, *, runs: Sequence[datetime] = (),
         return
     told = summary(definition)
     run.output.line(f"{told.name}: {told.kind.value}, priority {told.priority}", style="bold")
-    run.output.line(f"  audience  {_audience(definition)}, {told.control_percent}% held out")
+    run.output.line(f"  audience  {audience_words(definition)}, {told.control_percent}% held out")
     run.output.line(
         f"  sending   {told.hours} on {', '.join(told.weekdays)} ({told.time_zone}'s clock), "
         f"at most {told.max_per_day} new customers a day"
@@ -196,40 +195,6 @@ def describe(run: Run, definition: Definition, *, runs: Sequence[datetime] = (),
     run.output.table(["stage#", "after", "templates", "written by"], rows)
 
 
-def entry_rules(definition: Definition) -> Audience | Conversations | Cart | TrackedConversations:
-    """The part that says who enters."""
-    match definition:
-        case Tracking():
-            return definition.conversations
-        case WinBack():
-            return definition.audience
-        case FollowUp():
-            return definition.conversations
-        case AbandonedCart():
-            return definition.cart
-        case _:
-            assert_never(definition)
-
-
-def _audience(definition: Definition) -> str:
-    """Who enters, in half a sentence."""
-    match entry_rules(definition):
-        case Audience() as audience:
-            longest = f" to {audience.inactive_days_max}" if audience.inactive_days_max is not None else " or more"
-            return f"{audience.inactive_days}{longest} days without an order"
-        case Conversations() as chats:
-            where = "every conversation" if chats.column is None else f"conversations in the column {chats.column}"
-            closed = "closed ones too" if chats.include_closed else "open ones only"
-            return f"{where} ({closed}) after a silence of {definition.entry_delay}"
-        case Cart() as cart:
-            least = "" if cart.minimum is None else f" worth at least {cart.minimum}"
-            return f"checkouts{least} left open for {cart.after}"
-        case TrackedConversations():
-            return "conversations that show an open sale"
-        case other:
-            assert_never(other)
-
-
 def _stage(stage: Stage) -> StageSummary:
     message = stage.message
     return StageSummary(
@@ -237,14 +202,3 @@ def _stage(stage: Stage) -> StageSummary:
         templates=list(dict.fromkeys(f"{one.name} ({one.language})" for one in message.templates())),
         written_by="model" if message.ai is not None else "text" if message.text is not None else "template",
     )
-
-
-def _coupon(definition: JourneyDefinition) -> str | None:
-    match definition.resolved_coupon():
-        case None:
-            return None
-        case FixedCoupon(code=code):
-            return f"{code}, the same for everybody"
-        case PersonalCoupon() as own:
-            worth = f"{own.percent}%" if own.percent is not None else f"{own.amount}"
-            return f"{worth} off with a code of each customer's own, {own.prefix}..., valid {own.valid_days} days"

@@ -11,9 +11,9 @@ from cli.failures import DONE, NOT_FOUND, REFUSED, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName, YesFlag
 from cli.run import Run, execute, require_terminal
 from models.enums import DeliveryState, EndpointEnd, OutgoingKind
+from models.outgoing import WANTED_KINDS
 from models.tables import WebhookEndpoint
 from reports.webhooks import (
-    WANTED_KINDS,
     DeliveryDocument,
     DeliveryView,
     EndpointDocument,

@@ -1,25 +1,34 @@
-"""`why-not`: every entry rule of one journey for one customer, evaluated now on what the shop says now."""
+"""`why-not`: the one answer for a customer and a journey, and every entry rule on what the shop says now."""
 
 from typing import Annotated
 
 import typer
 
 from cli.connections import shop_access
-from cli.documents import WhyNotDocument
 from cli.failures import DONE, NOT_FOUND, Failure, provider_line
 from cli.options import DebugFlag, JsonFlag, StoreName
-from cli.people import read_phone, show_customer, show_decisions, show_reviews, show_verdict, store_zone
+from cli.passages import show_enrollment
+from cli.people import (
+    read_phone,
+    show_answer,
+    show_customer,
+    show_decisions,
+    show_reviews,
+    show_verdict,
+    store_zone,
+    stranger,
+)
 from cli.run import Run, execute
 from composition import providers_from
 from models.tables import Customer
-from policies.phones import mask_phone
-from reports.people import customer_view, decision_views, verdict
-from reports.runs import reviews_of
+from reports.answers import stranger_answer
+from reports.why_not import why_not_of
 from storage.customers import upsert_people
+from storage.diagnosis import asked_journey
 from storage.engine import Database
-from storage.journeys import find_journey, latest_version, parse_definition
-from storage.lookup import decisions_about, find_person
-from storage.stores import StoreParts, required_id, suppression_key
+from storage.journeys import find_journey
+from storage.lookup import find_person
+from storage.stores import StoreParts, suppression_key
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +44,7 @@ def why_not(
     store: StoreName = None,
     debug: DebugFlag = False,
 ) -> int:
-    """Every entry rule with its value and what it asks, evaluated now, and what was decided before."""
+    """Why a customer did, or did not, get a message of a journey: the answer, then every rule and what is on record."""
     return execute(lambda run: _why_not(run, journey, phone), as_json=as_json, store=store, debug=debug)
 
 
@@ -43,40 +52,35 @@ async def _why_not(run: Run, name: str, written: str) -> int:
     async with run.database() as database:
         parts = await run.store(database)
         phone = read_phone(written, parts)
+        zone, key = store_zone(parts), suppression_key(parts.store, run.cipher)
         async with database.read() as session:
             journey = await find_journey(session, parts.id, name)
-            version = await latest_version(session, required_id(journey.id))
-        if version is None:
+            asked = await asked_journey(session, journey)
+            was_known = await find_person(session, parts.id, phone) is not None
+        if asked is None:
             raise Failure(f"the journey {name} has no version yet", code=NOT_FOUND)
         refreshed = await _refresh(run, database, parts, phone)
         async with database.read() as session:
             customer = await find_person(session, parts.id, phone)
             if customer is None:
-                asked = ", the shop's own list included" if refreshed else ""
-                raise Failure(
-                    f"no customer of {parts.store.slug} has the number {mask_phone(phone)}{asked}", code=NOT_FOUND
-                )
-            document = WhyNotDocument(
-                store=parts.store.slug,
-                customer=customer_view(customer),
+                raise stranger(await stranger_answer(session, parts, phone, suppression_key=key, shop_asked=refreshed))
+            document = await why_not_of(
+                session,
+                parts,
+                asked,
+                customer,
                 refreshed=refreshed,
-                verdict=await verdict(
-                    session,
-                    parts,
-                    journey,
-                    parse_definition(version.definition),
-                    customer,
-                    suppression_key=suppression_key(parts.store, run.cipher),
-                    zone=store_zone(parts),
-                    now=run.clock(),
-                ),
-                decisions=decision_views(
-                    await decisions_about(session, required_id(customer.id), required_id(journey.id))
-                ),
-                reviews=await reviews_of(session, required_id(customer.id), journey_id=journey.id),
+                newly_known=not was_known,
+                suppression_key=key,
+                zone=zone,
+                now=run.clock(),
             )
     run.output.document(document)
+    show_answer(run.output, document.answer)
+    run.output.line()
     show_customer(run.output, document.customer)
+    for enrollment in document.enrollments:
+        show_enrollment(run.output, enrollment, zone)
     run.output.line()
     show_verdict(run.output, document.verdict)
     show_decisions(run.output, parts, document.decisions)

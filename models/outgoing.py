@@ -6,7 +6,7 @@ erased nothing is left but our own id.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SerializeAsAny, TypeAdapter, WithJsonSchema
 
@@ -148,6 +148,17 @@ DATA: Final[dict[OutgoingKind, type[Told]]] = {
     OutgoingKind.WEBHOOK_TEST: WebhookTest,
 }
 """What each kind's `data` is."""
+
+WantedKind = Literal[
+    OutgoingKind.FOLLOWUP_DETECTED,
+    OutgoingKind.JOURNEY_EXITED,
+    OutgoingKind.JOURNEY_PAUSED,
+    OutgoingKind.JOURNEY_LIVE,
+    OutgoingKind.MESSAGE_FAILED,
+    OutgoingKind.TEMPLATE_STATUS_CHANGED,
+]
+WANTED_KINDS: Final[tuple[OutgoingKind, ...]] = get_args(WantedKind)
+"""What an endpoint may ask to be told of; a test goes to it when somebody asks for one, and at no other time."""
 
 
 class OutgoingBody(_Told):

@@ -78,6 +78,8 @@ def _hash(text: str) -> int:
 _HISTORY_DAYS: Final = 730
 _MOST_ORDERS: Final = 12
 _AREA_CODES: Final = ("212", "312", "415", "512", "617", "702", "206", "303", "404", "503")
+EXAMPLE_CODE: Final = "COMEBACK10"
+"""The coupon of the example journeys."""
 _OLD_CODES: Final = ("WELCOME10", "SUMMER5", "FREESHIP")
 
 
@@ -158,4 +160,4 @@ def _total(chance: random.Random, usual: float, currency: str) -> int:
 def _discount(chance: random.Random, *, later: bool) -> str | None:
     if chance.random() > (0.4 if later else 0.1):
         return None
-    return "COMEBACK10" if later else chance.choice(_OLD_CODES)
+    return EXAMPLE_CODE if later else chance.choice(_OLD_CODES)

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from models.enums import (
+    AnswerCode,
     AttemptStatus,
     AttributedBy,
     BuyingIntent,
@@ -77,11 +78,43 @@ class VersionStage(Document):
     customers: int
 
 
+class Audience(Document):
+    """Everybody considered has one outcome: `considered` is the sum of the others."""
+
+    considered: int
+    entered: int
+    control: int
+    paced: int
+    skipped: dict[str, int]
+
+
+class FieldChange(Document):
+    """One field of a journey file that says something else; null where it is not set."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+class DailyView(Document):
+    """An always-on win-back: its audience is selected every day at `at` (`HH:MM` by the store's clock).
+
+    `next_at` is null while the journey does not run.
+    """
+
+    at: str
+    limit: int | None
+    only_new: bool
+    since: Moment
+    next_at: Moment | None
+
+
 class JourneyLine(Document):
     """One journey with its counts; `exits` splits purchases by attribution as it stands now.
 
     `versions` counts everybody who ever entered with each, `running` those who are under way. `next_run_at` is when an
-    active tracking journey reviews conversations next.
+    active tracking journey reviews conversations next, `next_selection_at` when the audience of an active always-on
+    win-back is selected next.
     """
 
     name: str
@@ -95,6 +128,7 @@ class JourneyLine(Document):
     paced: int
     running: list[VersionStage]
     next_run_at: Moment | None
+    next_selection_at: Moment | None
 
 
 class JourneysDocument(Document):
@@ -102,28 +136,6 @@ class JourneysDocument(Document):
 
     store: str
     journeys: list[JourneyLine]
-
-
-class StageLine(Document):
-    """What became of one stage's messages, over all versions; `stage` counts from 1.
-
-    `messages` has every state with its count; `received` counts those that reached the customer, `read` those that were
-    seen to be read; `skipped` splits the skipped ones by reason.
-    """
-
-    stage: int
-    messages: dict[str, int]
-    received: int
-    read: int
-    skipped: dict[str, int]
-
-
-class JourneyStatsDocument(Document):
-    """One journey with its counts and those of its messages."""
-
-    store: str
-    journey: JourneyLine
-    stages: list[StageLine]
 
 
 class CustomerView(Document):
@@ -259,6 +271,7 @@ class AttemptView(Document):
 class MessageView(Document):
     """One stage's message; `text` is what the customer saw, or will see.
 
+    `fate` says in a sentence what became of it, and `advice` what to do about that.
     `approval_id` is what `approve` and `reject` take while it waits for a person, and null at any other time.
     `can_settle` tells that nobody knows whether it went: `sends settle` takes its `send_id`.
     """
@@ -275,6 +288,8 @@ class MessageView(Document):
     coupon_code: str | None
     written_by: str | None
     skip_reason: SkipReason | None
+    fate: str
+    advice: str | None
     attempts: list[AttemptView]
 
 
@@ -344,10 +359,11 @@ class DecisionView(Document):
 
 
 class PacedView(Document):
-    """A later day on which the customer enters if the rules still let them."""
+    """A later day on which the customer enters if the rules still let them; `before` of the journey come first."""
 
     journey: str
     day: date
+    before: int
 
 
 class PendingView(Document):
@@ -358,12 +374,16 @@ class PendingView(Document):
 
 
 class RuleView(Document):
-    """One entry rule, with what was seen and what it asks."""
+    """One entry rule, with what was seen and what it asks.
+
+    `passes_at` is when one that says no will let the customer in if nothing new happens; null where nobody can tell.
+    """
 
     rule: str
     passed: bool
     seen: str
     threshold: str
+    passes_at: Moment | None
 
 
 class VerdictView(Document):
@@ -420,13 +440,64 @@ class ReviewView(Document):
     review: ReviewLine
 
 
-class StatusDocument(Document):
-    """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none.
+class AnswerView(Document):
+    """The one answer to why somebody did, or did not, get a message of a journey; the rest is its evidence.
 
-    `pending` are the store's journeys that take nobody yet; `reviews` is what daily reviews last came to about them.
+    Attributes:
+        code: what the answer is.
+        text: the same in plain words, with local times.
+        since: from when on it is so: the decision, the entry, the hold, the exit; null where that is not on record.
+        until: until when, or when the next thing happens by itself; null where an event is waited for, or nothing is.
+        advice: what to do, where something can be done.
+    """
+
+    code: AnswerCode
+    text: str
+    since: Moment | None
+    until: Moment | None
+    advice: str | None
+
+
+class JourneyAnswer(Document):
+    """The answer for one of the store's journeys."""
+
+    journey: str
+    kind: JourneyKind
+    state: JourneyState
+    answer: AnswerView
+
+
+class WhyNotDocument(Document):
+    """`why-not`. `refreshed` tells whether the shop was asked for the customer's latest.
+
+    Attributes:
+        answer: why they did, or did not, get a message of the journey.
+        verdict: its rules, evaluated now.
+        enrollments: their passages through the journey, newest first.
+        paced: the later day that they wait for.
+        reviews: what the runs of a tracking journey last came to about them.
     """
 
     store: str
+    answer: AnswerView
+    customer: CustomerView
+    refreshed: bool
+    verdict: VerdictView
+    enrollments: list[EnrollmentView]
+    paced: list[PacedView]
+    decisions: list[DecisionView]
+    reviews: list[ReviewView]
+
+
+class StatusDocument(Document):
+    """`status`. `why_not` is evaluated now for every active journey, for a customer who is in none.
+
+    `answers` is the one answer for each journey that is under way or has to do with them. `pending` are the store's
+    journeys that take nobody yet; `reviews` is what daily reviews last came to about them.
+    """
+
+    store: str
+    answers: list[JourneyAnswer]
     sender: SenderView
     customer: CustomerView
     enrollments: list[EnrollmentView]

@@ -6,6 +6,7 @@ from datetime import datetime
 from models.enums import SENDABLE_TEMPLATE_STATUSES, HoldReason
 from models.tables import Number, Template
 from policies.whatsapp_reactions import explain
+from reports.pauses import paused_words
 from reports.refusals import pause_in_words
 from reports.template_advice import advice_for
 from reports.wording import HOLDS
@@ -28,7 +29,7 @@ def hold_words(
         return ""
     match reason:
         case HoldReason.JOURNEY_PAUSED if journey.state_reason is not None:
-            return f"the journey is {journey.state.value}: {journey.state_reason}"
+            return f"the journey is {journey.state.value}: {paused_words(journey)}"
         case HoldReason.SENDER_PAUSED if number is not None and now is not None:
             return pause_in_words(number, now) or HOLDS[reason]
         case HoldReason.TEMPLATE_HELD:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from models.enums import AttributedBy, EnrollmentState, EventKind, ExitReason, HoldReason, JourneyKind, SkipReason
 from models.money import Money
 from models.tables import CustomerEvent, Enrollment, Number, Order, Send, SendAttempt, Template
@@ -19,8 +21,10 @@ from reports.documents import (
     MessageView,
     NextAction,
     OrderView,
+    PacedView,
     TimelineLine,
 )
+from reports.fates import fate_of
 from reports.holds import hold_words
 from reports.wording import (
     ATTEMPTS,
@@ -32,11 +36,13 @@ from reports.wording import (
     local_time,
 )
 from storage.approvals import approval_id, is_waiting
+from storage.diagnosis import PacedPlace
 from storage.enrollments import RESTARTED
-from storage.lookup import Passage
+from storage.lookup import Passage, texts_of
 from storage.settling import UNSETTLED
-from storage.stores import required_id
+from storage.stores import StoreParts, required_id
 from storage.subjects import Subject
+from storage.templates import templates_of
 
 Templates = Mapping[tuple[str, str], Template]
 
@@ -51,6 +57,26 @@ _EVENTS = {
 }
 
 _SAID_BY_EXIT = frozenset({EventKind.STOP, EventKind.CONVERSATION_CHANGED})
+
+
+async def templates_by_name(session: AsyncSession, parts: StoreParts) -> dict[tuple[str, str], Template]:
+    """The mirror of the store's templates, by name and language."""
+    return {(one.name, one.language): one for one in await templates_of(session, parts.number.waba_id)}
+
+
+async def texts_heard(session: AsyncSession, story: Sequence[Passage]) -> dict[int, str]:
+    """What the customer wrote during these passages, by event."""
+    heard = [event for one in story for event in one.events if event.kind is EventKind.CUSTOMER_REPLIED]
+    return await texts_of(session, heard)
+
+
+def paced_views(places: Sequence[PacedPlace], names: Mapping[int, str]) -> list[PacedView]:
+    """The later days that a customer waits for; `names` are the journeys'."""
+    return [
+        PacedView(journey=names[one.row.journey_id], day=one.row.day, before=one.before)
+        for one in places
+        if one.row.journey_id in names
+    ]
 
 
 def enrollment_view(
@@ -87,7 +113,7 @@ def enrollment_view(
         exit=_exit(passage),
         conversation=_conversation(passage.subject),
         cart=_cart(passage.subject),
-        messages=[_message(passage, send, templates) for send in passage.sends],
+        messages=[_message(passage, send, templates, zone) for send in passage.sends],
         orders=[_order(order, enrollment) for order in passage.orders],
         timeline=_timeline(passage, texts),
     )
@@ -169,8 +195,9 @@ def _exit(passage: Passage) -> ExitView | None:
 # --- messages --------------------------------------------------------------------------------------------------------
 
 
-def _message(passage: Passage, send: Send, templates: Templates) -> MessageView:
+def _message(passage: Passage, send: Send, templates: Templates, zone: ZoneInfo) -> MessageView:
     attempts = passage.attempts.get(send.id or 0, [])
+    fate = fate_of(send, attempts, zone)
     return MessageView(
         send_id=required_id(send.id),
         stage=send.stage + 1,
@@ -183,6 +210,8 @@ def _message(passage: Passage, send: Send, templates: Templates) -> MessageView:
         coupon_code=send.coupon_code,
         written_by=send.written_by,
         skip_reason=send.skip_reason,
+        fate=fate.text,
+        advice=fate.advice,
         attempts=[_attempt(attempt) for attempt in attempts],
     )
 

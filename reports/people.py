@@ -94,7 +94,13 @@ async def verdict(
         may_enter=failed is None,
         reason=failed.rule if failed is not None else None,
         rules=[
-            RuleView(rule=result.rule, passed=result.passed, seen=result.seen, threshold=result.threshold)
+            RuleView(
+                rule=result.rule,
+                passed=result.passed,
+                seen=result.seen,
+                threshold=result.threshold,
+                passes_at=result.passes_at,
+            )
             for result in results
         ],
     )

@@ -3,14 +3,12 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import DeliveryState, EndpointEnd, OutgoingKind
+from models.outgoing import WANTED_KINDS
 from models.tables import WebhookEndpoint
 from reports.documents import Document, Moment
 from storage.deliveries import ListedDelivery, list_deliveries
 from storage.endpoints import list_endpoints
 from storage.stores import StoreParts, required_id
-
-WANTED_KINDS = tuple(kind for kind in OutgoingKind if kind is not OutgoingKind.WEBHOOK_TEST)
-"""What an endpoint may choose from; a test is sent when somebody asks for it."""
 
 
 class EndpointView(Document):

@@ -3,31 +3,34 @@
 The simulated world is loaded when there is something to simulate: a file with a mistake in it is told of at once.
 """
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from cli.failures import DONE, REFUSED, Failure
+from cli.failures import DONE, REFUSED, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag
 from cli.run import Run, execute
+from cli.simulation.bars import bar_of_days, bar_of_runs
 from cli.simulation.files import read_given, read_journeys
-from cli.simulation.options import ZONE, Options
+from cli.simulation.options import ZONE, Options, Prices
+from cli.simulation.ranges import Rate, are_alternatives, points
 from models.enums import JourneyKind
 from sandbox.habits import Habits
 
 if TYPE_CHECKING:
     from cli.simulation.document import Outcome
-    from cli.simulation.run import Progress as Day
-    from cli.simulation.run import Watcher
+    from cli.simulation.page import Page
+    from cli.simulation.several_document import Comparison, Ranged
 
 DEMO_FILE = Path(__file__).parents[2] / "examples" / "win_back.yaml"
-_SHORTEST_BAR_DAYS = 30
+_MOST = 1_000_000
+_REPLIES, _ORDERS = Rate.parse(str(Habits().replies)), Rate.parse(str(Habits().orders))
 _QUIET = "examples/follow_up.yaml --conversations examples/conversations.jsonl"
 
 
@@ -35,6 +38,14 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("simulate")(simulate)
     app.command("demo")(demo)
+
+
+def _rate(given: str | Rate) -> Rate:
+    """What was typed, or the default."""
+    try:
+        return Rate.parse(str(given))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 OrdersFile = Annotated[Path | None, typer.Option(help="Order history (CSV); without it a small shop is made up.")]
@@ -63,13 +74,33 @@ def simulate(
     customers: Annotated[
         Literal["none", "demo"], typer.Option(help="Whether customers also reply, opt out and buy by invention.")
     ] = "demo",
-    replies: Annotated[float, typer.Option(min=0, max=1, help="Share of messages that are answered.")] = 0.06,
+    replies: Annotated[
+        Rate, typer.Option(parser=_rate, metavar="R", help="Share of messages that are answered: 0.06, or 0.05-0.15.")
+    ] = _REPLIES,
     order_rate: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of messages that bring an invented order.")
-    ] = 0.05,
+        Rate, typer.Option(parser=_rate, metavar="R", help="Share of messages that bring an invented order, likewise.")
+    ] = _ORDERS,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same output.")] = 1,
+    runs: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Seeds at each point of the ranges; left out, as many as there is time for."),
+    ] = None,
+    compare: Annotated[
+        bool | None,
+        typer.Option(
+            "--compare/--together",
+            help="Two files side by side, each in a world of its own, or in one store; left out, two of a kind are "
+            "compared.",
+            show_default=False,
+        ),
+    ] = None,
+    price_message: Annotated[int, typer.Option(min=0, max=_MOST, help="Credits for a message.")] = 1,
+    price_call: Annotated[int, typer.Option(min=0, max=_MOST, help="Credits for a call of the model.")] = 1,
     tier: Annotated[int | None, typer.Option(min=1, help="WhatsApp's limit of new recipients in 24 hours.")] = None,
     record: Annotated[Path | None, typer.Option(metavar="DIR", help="Write down every request to the outside.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the days as a page with charts, to open in a browser.")
+    ] = None,
     approve: Annotated[
         bool | None,
         typer.Option(
@@ -85,7 +116,16 @@ def simulate(
     """Run journeys with the real workflows, gateway and database against a sandbox, weeks in about a minute."""
 
     async def work(run: Run) -> int:
-        definitions = read_journeys(files)
+        definitions = read_journeys(files, compare=compare)
+        compared = are_alternatives(definitions) if compare is None else compare
+        rates = (replies, order_rate)
+        several = compared or runs is not None or any(one.is_range for one in rates)
+        if customers == "none" and any(one.is_range for one in rates):
+            raise Failure("ranges are rates of invented customers: they need --customers demo", code=USAGE)
+        if customers == "demo" and replies.high + order_rate.high + Decimal(str(Habits().stops)) > 1:
+            run.output.note("replies, orders and STOP together are more than every message: orders give way to replies")
+        if several and record is not None:
+            raise Failure("--record writes down one run; this asks for several", code=USAGE)
         if limit is not None and all(one.kind is not JourneyKind.WIN_BACK for one in definitions):
             raise Failure(
                 "--limit is for win-backs; the others have sending.max_per_day, tracking also max_conversations",
@@ -102,6 +142,7 @@ def simulate(
         )
         if record is not None and record.exists() and any(record.iterdir()):
             raise Failure(f"{record} is not empty; a recording needs a directory of its own", code=REFUSED)
+        page = _page(html)
         options = Options(
             definitions=definitions,
             orders=given.orders,
@@ -109,14 +150,18 @@ def simulate(
             as_of=given.as_of,
             limit=limit,
             days=days,
-            habits=Habits(replies=replies, orders=order_rate) if customers == "demo" else None,
+            habits=Habits(replies=float(replies.low), orders=float(order_rate.low)) if customers == "demo" else None,
             seed=seed,
             tier=tier,
             record=record,
             approve=approve,
+            prices=Prices(message=price_message, call=price_call),
         )
-        outcome = await _run(run, options, with_story=False)
-        run.output.document(outcome)
+        if several:
+            await _run_several(run, options, rates, files if compared else (), runs, page)
+        else:
+            outcome = await _run(run, options, with_story=False, rates=rates, page=page)
+            run.output.document(outcome)
         return DONE
 
     return execute(work, as_json=as_json, store=None, debug=debug)
@@ -154,7 +199,14 @@ def demo(
     return execute(work, as_json=False, store=None, debug=debug)
 
 
-async def _run(run: Run, options: Options, *, with_story: bool) -> "Outcome":
+async def _run(
+    run: Run,
+    options: Options,
+    *,
+    with_story: bool,
+    rates: tuple[Rate, Rate] | None = None,
+    page: "Page | None" = None,
+) -> "Outcome":
     from cli.simulation.parts import running_parts  # noqa: PLC0415 - see the module's docstring
     from cli.simulation.past import SimulationError  # noqa: PLC0415 - as above
     from cli.simulation.run import Simulation  # noqa: PLC0415 - as above
@@ -162,7 +214,7 @@ async def _run(run: Run, options: Options, *, with_story: bool) -> "Outcome":
     from cli.simulation.story import story_of  # noqa: PLC0415 - as above
 
     zone = ZoneInfo(ZONE)
-    with _progress(run, options) as watch:
+    with bar_of_days(run.output, options.days) as watch:
         async with running_parts(options) as parts:
             simulation = Simulation(options, parts)
             try:
@@ -173,33 +225,56 @@ async def _run(run: Run, options: Options, *, with_story: bool) -> "Outcome":
             outcome = await simulation.outcome()
             story = await story_of(parts.services.database, zone) if with_story else None
     if not run.output.as_json:
-        show_outcome(run.output, outcome, options, zone)
+        show_outcome(run.output, outcome, options, zone, days=not with_story)
         if story is not None:
             show_story(run.output, story, zone)
+    if page is not None and rates is not None:
+        page.write_one(options, rates, outcome)
+        run.output.line(f"\nWritten: {page.path}")
     return outcome
 
 
-@contextlib.contextmanager
-def _progress(run: Run, options: Options) -> Iterator["Watcher"]:
-    """A bar by virtual day on stderr."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[counts]}"),
-        TimeElapsedColumn(),
-        console=run.output.notes,
-        transient=True,
-        disable=not run.output.notes.is_terminal,
-    )
-    with bar:
-        task = bar.add_task("selecting the audience", total=None, counts="")
+async def _run_several(
+    run: Run,
+    options: Options,
+    rates: tuple[Rate, Rate],
+    compared: Sequence[Path],
+    seeds: int | None,
+    page: "Page | None",
+) -> None:
+    """Run at every point of the ranges with several seeds, and each of two compared files in a world of its own."""
+    from cli.simulation.collected import comparison, ranged  # noqa: PLC0415 - see the module's docstring
+    from cli.simulation.several import Plan, run_all  # noqa: PLC0415 - as above
+    from cli.simulation.show_several import show_comparison, show_ranged  # noqa: PLC0415 - as above
 
-        def watch(day: "Day") -> None:
-            total = options.days or max(_SHORTEST_BAR_DAYS, day.day + 1)
-            counts = f"{day.open} in a journey, {day.closed} over, {day.sent} messages"
-            bar.update(task, description=f"day {day.day}", completed=day.day, total=total, counts=counts)
+    groups = [replace(options, definitions=(one,)) for one in options.definitions] if compared else [options]
+    at = points(*rates) if options.habits is not None else ()
+    if seeds is None and not any(one.is_range for one in rates):
+        seeds = 1
+    with bar_of_runs(run.output) as watch:
+        found = await run_all(Plan(files=groups, points=at, seed=options.seed, seeds=seeds), watch)
+    document: Ranged | Comparison
+    if compared:
+        document = comparison([str(file) for file in compared], groups, rates, found)
+        if not run.output.as_json:
+            show_comparison(run.output, document)
+    else:
+        document = ranged(options, rates, found)
+        if not run.output.as_json:
+            show_ranged(run.output, document)
+    if page is not None:
+        page.write(document)
+        run.output.line(f"\nWritten: {page.path}")
+    run.output.document(document)
 
-        yield watch
+
+def _page(path: Path | None) -> "Page | None":
+    """Where the page goes; that it cannot be written is known before anything is run."""
+    if path is None:
+        return None
+    from cli.simulation.page import Page  # noqa: PLC0415 - charts are drawn by a library that loads slowly
+
+    return Page.at(path)
 
 
 def _show_next_steps(run: Run) -> None:

@@ -1,4 +1,6 @@
-"""The document of `simulate --json`: what a simulation counted at its end."""
+"""The document of `simulate --json`: what one simulation counted at its end, and on each of its days."""
+
+from datetime import date
 
 from reports.documents import Document, Moment
 from reports.runs import RunFigures
@@ -50,10 +52,49 @@ class ReviewCounts(RunFigures):
     stopped: int
 
 
-class Outcome(Document):
-    """The document of `simulate --json`.
+class CreditCounts(Document):
+    """What a ledger would have charged: a message once, a call of the model each time.
 
     Attributes:
+        messages: credits for them; so for `calls`, of the model.
+        message_price: in whole credits; so for `call_price`.
+    """
+
+    spent: int
+    messages: int
+    calls: int
+    message_price: int
+    call_price: int
+
+
+class DayCounts(Document):
+    """A store-local day; the first begins with the opening, and the last ends with the simulation.
+
+    Attributes:
+        day: from 1.
+        date: on the virtual calendar.
+        entered: passages that began.
+        holds: stages that began to wait, by what for.
+        capped: who had to wait for a limit: `max_per_day`, told that the day has no room; `portfolio_limit`, held.
+        revenue: of the orders of this day that belong to a journey; every currency of the simulation.
+    """
+
+    day: int
+    date: date
+    entered: int
+    sent: int
+    holds: dict[str, int]
+    capped: dict[str, int]
+    credits: int
+    orders: int
+    revenue: dict[str, str]
+
+
+class Outcome(Document):
+    """What `simulate --json` answers with for one simulation.
+
+    Attributes:
+        days: each of them, also the uneventful ones.
         reviews: what the runs came to; null without a tracking journey.
         unfinished: counts journeys that were not over at the end, by what for.
     """
@@ -65,6 +106,8 @@ class Outcome(Document):
     provider: ProviderCounts
     reviews: ReviewCounts | None
     unfinished: dict[str, int]
+    credits: CreditCounts
+    days: list[DayCounts]
     opened_at: Moment
     virtual_days: int
     wall_seconds: float

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from cli.failures import REFUSED, Failure, problem_lines
+from cli.failures import REFUSED, USAGE, Failure, problem_lines
 from cli.output import Output
 from cli.simulation.options import ZONE
+from cli.simulation.ranges import are_alternatives
 from models.conversations_file import (
     Cart,
     Conversation,
@@ -27,6 +28,7 @@ from policies.phones import PhoneError, parse_phone
 _DEMO_CUSTOMERS = 300
 _DEMO_DAY = date(2026, 11, 2)
 _DEMO_CURRENCY = "EUR"
+_COMPARED = 2
 
 _Line = TypeVar("_Line", Conversation, Cart)
 
@@ -40,11 +42,16 @@ class Given:
     as_of: date
 
 
-def read_journeys(files: Sequence[Path]) -> tuple[JourneyDefinition, ...]:
+def read_journeys(files: Sequence[Path], *, compare: bool | None = False) -> tuple[JourneyDefinition, ...]:
     """Every file's journey.
 
+    Args:
+        files: one or more.
+        compare: whether they run each by itself; None where two of a kind do.
+
     Raises:
-        Failure: a file cannot be read or is wrong; all problems of all files are listed.
+        Failure: a file cannot be read or is wrong; all problems of all files are listed. Or not two are compared, or
+            journeys of one name cannot run together.
     """
     definitions: list[JourneyDefinition] = []
     problems: list[str] = []
@@ -55,7 +62,10 @@ def read_journeys(files: Sequence[Path]) -> tuple[JourneyDefinition, ...]:
             problems.append(f"{file}: cannot be read ({error.strerror})")
         except JourneyFileError as error:
             problems.extend(problem_lines(str(file), error))
-    names = [definition.name for definition in definitions]
+    if compare and len(files) != _COMPARED:
+        raise Failure("--compare sets two files side by side, no more and no fewer", code=USAGE)
+    apart = compare if compare is not None else are_alternatives(tuple(definitions))
+    names = [definition.name for definition in definitions] if not apart else []
     problems.extend(
         f"two of the files are journeys named {name!r}" for name in sorted({n for n in names if names.count(n) > 1})
     )

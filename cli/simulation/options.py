@@ -15,6 +15,19 @@ ZONE = "Europe/Berlin"
 """The simulated store's time zone, which is also that of the made-up phone numbers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What things cost in whole credits, as a store's prices are until it sets its own.
+
+    Attributes:
+        message: one that WhatsApp accepted.
+        call: of the language model, for a text or for a verdict.
+    """
+
+    message: int = 1
+    call: int = 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a simulation is asked to do.
@@ -29,6 +42,7 @@ class Options:
         tier: WhatsApp's messaging limit for the number; None for none.
         record: where the sandbox writes down what it received.
         approve: whether people approve what waits for them; None: only what tracking journeys suggest.
+        prices: what the credits are counted by.
     """
 
     definitions: tuple[JourneyDefinition, ...]
@@ -42,6 +56,7 @@ class Options:
     tier: int | None = None
     record: Path | None = None
     approve: bool | None = None
+    prices: Prices = Prices()
 
     def approves(self, definition: JourneyDefinition) -> bool:
         """Whether people read and approve this journey's messages."""

@@ -2,10 +2,10 @@
 
 Python runs one thread at a time. Orchestration needs nothing of the simulated world: no clock but Temporal's and, for
 the plan that a journey loads when it starts, the database. So it is a worker like any other, as in production, where
-workers are processes too.
+workers are processes too. The workflows of simulated people are here as well: only what they do happens elsewhere.
 
-`python -m cli.simulation.orchestration ADDRESS DATABASE_URL CACHED` serves until its standard input ends, and with it
-the simulation that started it.
+`python -m cli.simulation.orchestration` reads where to work from the first line of its standard input, and serves until
+that ends, and with it the simulation that started it.
 """
 
 import asyncio
@@ -16,14 +16,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from pydantic import BaseModel
 from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.services import Services
 from cli.simulation.memory import rare_full_collections
+from cli.simulation.reviews import RunsWorkflow
 from composition import run_async
 from observability import configure_logging, route_temporal_logs
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
+from sandbox.chats import ChatWorkflow
+from sandbox.shoppers import QUEUE, ShopperWorkflow
 from storage.engine import Database
 from storage.secrets import Cipher, new_key
 from worker import Fleet, Share
@@ -44,33 +49,71 @@ class _EndedError(Exception):
     """The process ended while it was needed."""
 
 
-@contextlib.asynccontextmanager
-async def orchestrating(address: str, database_url: str, *, cached: int) -> AsyncIterator[None]:
-    """Serve the simulation's workflows inside the block.
+class _Place(BaseModel):
+    """Where to work.
 
-    Args:
+    Attributes:
         address: Temporal's.
         database_url: the simulation's throw-away database.
         cached: how many workflows stay in memory.
-
-    Raises:
-        OrchestrationError: the process did not start, or ended before the block.
     """
+
+    address: str
+    database_url: str
+    cached: int
+
+
+class Orchestration:
+    """The process, which loads what it needs while the simulated world is being built."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    @contextlib.asynccontextmanager
+    async def serving(self, address: str, database_url: str, *, cached: int) -> AsyncIterator[None]:
+        """Serve the simulation's workflows inside the block; the process ends with it.
+
+        Args:
+            address: Temporal's.
+            database_url: the simulation's throw-away database.
+            cached: how many workflows stay in memory.
+
+        Raises:
+            OrchestrationError: the process did not start, or ended before the block.
+        """
+        place = _Place(address=address, database_url=database_url, cached=cached)
+        try:
+            if self._process.stdin is not None:
+                with contextlib.suppress(ConnectionError):
+                    self._process.stdin.write(f"{place.model_dump_json()}\n".encode())
+                    await self._process.stdin.drain()
+            await _until_ready(self._process)
+            async with _living(self._process):
+                yield
+        finally:
+            await _end(self._process)
+
+
+@contextlib.asynccontextmanager
+async def starting_orchestration() -> AsyncIterator[Orchestration]:
+    """Start the process; it serves in a block inside this one."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, address, database_url, str(cached)),
+        *(sys.executable, "-m", __name__),
         cwd=_ROOT,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is the simulation's, which then ends this too
     )
     try:
-        await _until_ready(process)
-        async with _living(process):
-            yield
+        yield Orchestration(process)
     finally:
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
+    await process.wait()
 
 
 async def _until_ready(process: asyncio.subprocess.Process) -> None:
@@ -95,11 +138,15 @@ async def _watch(process: asyncio.subprocess.Process) -> None:
     raise _EndedError
 
 
-async def _serve(address: str, database_url: str, cached: int) -> None:
+async def _serve() -> None:
     configure_logging("error", "console")
     route_temporal_logs()
-    client = await Client.connect(address, plugins=[RekindlePlugin()])
-    database = Database(database_url, throwaway=True)
+    line = await asyncio.to_thread(sys.stdin.buffer.readline)
+    if not line:
+        return
+    place = _Place.model_validate_json(line)
+    client = await Client.connect(place.address, plugins=[RekindlePlugin()])
+    database = Database(place.database_url, throwaway=True)
     async with httpx.AsyncClient() as nobody:
         services = Services(
             database=database,
@@ -108,8 +155,17 @@ async def _serve(address: str, database_url: str, cached: int) -> None:
             shopify=ShopifyClient(nobody),
             temporal=client,
         )
-        fleet = Fleet(client, services, share=Share.WORKFLOWS, max_cached_workflows=cached, sticky_for=_STICKY_FOR)
-        async with fleet:
+        fleet = Fleet(
+            client, services, share=Share.WORKFLOWS, max_cached_workflows=place.cached, sticky_for=_STICKY_FOR
+        )
+        people = Worker(
+            client,
+            task_queue=QUEUE,
+            workflows=[ShopperWorkflow, ChatWorkflow, RunsWorkflow],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            max_cached_workflows=place.cached,
+        )
+        async with fleet, people:
             with rare_full_collections():
                 sys.stdout.buffer.write(_READY)
                 sys.stdout.flush()
@@ -120,4 +176,4 @@ async def _serve(address: str, database_url: str, cached: int) -> None:
 
 
 if __name__ == "__main__":
-    run_async(_serve(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    run_async(_serve())

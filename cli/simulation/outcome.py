@@ -2,22 +2,28 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from cli.simulation.document import (
     AudienceCounts,
+    CreditCounts,
+    DayCounts,
     MessageCounts,
     OrderCounts,
     Outcome,
     ProviderCounts,
     ReviewCounts,
 )
-from models.enums import ExitReason, LeftOut, ReviewOutcome
+from cli.simulation.options import ZONE, Prices
+from models.enums import CreditKind, ExitReason, HoldReason, LeftOut, ReviewOutcome
 from models.journey import JourneyDefinition, Tracking
+from models.money import Money
 from reports.runs import run_figures
 from sandbox.whatsapp.books import Books
-from storage import simulated, simulated_runs
+from storage import simulated, simulated_days, simulated_runs
 from storage.engine import Database
+from storage.simulated_days import DayFacts
 from storage.simulated_runs import RunTotals
 
 PURCHASED_ELSEWHERE = "purchased_elsewhere"
@@ -33,6 +39,7 @@ async def collect(
     opened_at: datetime,
     virtual_days: int,
     wall_seconds: float,
+    prices: Prices,
 ) -> Outcome:
     """Count everything, from the database's rows and from the sandbox's own books."""
     async with database.read() as session:
@@ -43,6 +50,7 @@ async def collect(
         unfinished = await simulated.unfinished(session)
         reviewing = any(isinstance(one, Tracking) for one in definitions)
         runs = await simulated_runs.totals(session) if reviewing else None
+        facts = await simulated_days.days(session, opened_at, opened_at + timedelta(days=virtual_days), ZoneInfo(ZONE))
     stages = max(len(one.stages) for one in definitions)
     by_stage = Counter(message.stage for message in sent)
     by_hour = Counter(message.local_hour for message in sent)
@@ -66,10 +74,41 @@ async def collect(
         provider=ProviderCounts(**books.counts()),
         reviews=_reviews(runs) if runs is not None else None,
         unfinished=dict(sorted(unfinished.items())),
+        credits=_credits(facts, prices),
+        days=_days(facts),
         opened_at=opened_at,
         virtual_days=virtual_days,
         wall_seconds=round(wall_seconds, 2),
     )
+
+
+def _credits(facts: Sequence[DayFacts], prices: Prices) -> CreditCounts:
+    spent = sum((one.credits for one in facts), Counter[CreditKind]())
+    return CreditCounts(
+        spent=spent.total(),
+        messages=spent[CreditKind.MESSAGE],
+        calls=spent.total() - spent[CreditKind.MESSAGE],
+        message_price=prices.message,
+        call_price=prices.call,
+    )
+
+
+def _days(facts: Sequence[DayFacts]) -> list[DayCounts]:
+    currencies = sorted({currency for one in facts for currency in one.revenue})
+    return [
+        DayCounts(
+            day=number,
+            date=one.day,
+            entered=one.entered,
+            sent=one.sent,
+            holds={reason.value: one.holds[reason] for reason in HoldReason},
+            capped={"max_per_day": one.put_off, "portfolio_limit": one.holds[HoldReason.PORTFOLIO_LIMIT]},
+            credits=one.credits.total(),
+            orders=one.orders,
+            revenue={currency: str(Money(one.revenue[currency], currency).amount) for currency in currencies},
+        )
+        for number, one in enumerate(facts, start=1)
+    ]
 
 
 def _skipped(outcomes: Counter[str], *, reviewing: bool) -> dict[str, int]:

@@ -19,7 +19,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker import Worker
 
 from activities.search_attributes import ALL
 from activities.services import Services
@@ -29,9 +29,8 @@ from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, open
 from cli.simulation.hours import watched_hours
 from cli.simulation.memory import rare_full_collections
 from cli.simulation.options import STORE, ZONE, Options
-from cli.simulation.orchestration import orchestrating
+from cli.simulation.orchestration import starting_orchestration
 from cli.simulation.reading import ReadingDoor
-from cli.simulation.reviews import RunsWorkflow
 from cli.simulation.world import PHONE_NUMBER_ID, SECRET, TOKEN, WABA_ID, World, build_world, sandbox_store
 from gateway.app import GatewaySettings, create_app
 from gateway.relay import Relay
@@ -39,21 +38,22 @@ from models.enums import StaffRole
 from observability import route_temporal_logs
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
-from sandbox.chats import ChatActivities, Chats, ChatWorkflow, Doors
+from sandbox.chats import ChatActivities, Chats, Doors
 from sandbox.llm.app import LlmSandbox
 from sandbox.recording import Recorder
 from sandbox.shopify.app import ShopifySandbox
-from sandbox.shoppers import QUEUE, Audience, Crowd, ShopperActivities, ShopperWorkflow
+from sandbox.shoppers import QUEUE, Audience, Crowd, ShopperActivities
 from sandbox.whatsapp.app import WhatsAppApp
 from sandbox.whatsapp.books import Books
 from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
 from sandbox.whatsapp.outbox import Account
 from sandbox.whatsapp.sender import WebhookSender
 from storage.api_keys import create_key
+from storage.credits import set_prices
 from storage.engine import Database
 from storage.schema import create_all
 from storage.secrets import Cipher, new_key
-from storage.stores import StoreParts, add_store, find_store
+from storage.stores import StoreParts, add_store, find_store, required_id
 from worker import Fleet, Share
 from workflows.plugin import RekindlePlugin
 
@@ -98,6 +98,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
     """Start everything; the clock stands at the opening when the block begins."""
     route_temporal_logs()
     async with AsyncExitStack() as stack:
+        orchestration = await stack.enter_async_context(starting_orchestration())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rekindle-")))
         env = await stack.enter_async_context(
             await WorkflowEnvironment.start_time_skipping(
@@ -145,7 +146,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             llm=_writer(options, llm_http, f"{urls['llm']}/v1"),
             allow_synthetic=True,
         )
-        store = await _add_store(database, cipher, world, urls["shopify"], options.seed, opening)
+        store = await _add_store(database, cipher, world, urls["shopify"], options, opening)
         hook = f"{gateway}/webhooks/whatsapp"
         sender = WebhookSender(whatsapp.outbox, http, hook, clock)
 
@@ -156,7 +157,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         interceptors = [ClockInterceptor(clock)]
         # A journey that left the cache would be replayed for each of its tasks, and thousands are open at once.
         cached = min(max(len(world.shop.customers), _LEAST_CACHED), _MOST_CACHED)
-        await stack.enter_async_context(orchestrating(target, database.shown_url, cached=cached))
+        await stack.enter_async_context(orchestration.serving(target, database.shown_url, cached=cached))
         await stack.enter_async_context(
             Fleet(client, services, interceptors=interceptors, limit_rates=False, share=Share.ACTIVITIES)
         )
@@ -179,10 +180,8 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             Worker(
                 client,
                 task_queue=QUEUE,
-                workflows=[ShopperWorkflow, ChatWorkflow, RunsWorkflow],
                 activities=[shoppers.do_deed, ChatActivities(chats, settle).live_chat_event],
                 interceptors=interceptors,
-                workflow_runner=UnsandboxedWorkflowRunner(),
             )
         )
         stack.enter_context(rare_full_collections())
@@ -264,12 +263,21 @@ async def _register_search_attributes(client: Client) -> None:
 
 
 async def _add_store(
-    database: Database, cipher: Cipher, world: World, shopify_url: str, seed: int, now: datetime
+    database: Database, cipher: Cipher, world: World, shopify_url: str, options: Options, now: datetime
 ) -> StoreParts:
+    salt, prices = f"{options.seed:064x}", options.prices
     new = sandbox_store(
-        STORE, time_zone=ZONE, currency=world.currency, shop_url=shopify_url, whatsapp_url=None, salt=f"{seed:064x}"
+        STORE, time_zone=ZONE, currency=world.currency, shop_url=shopify_url, whatsapp_url=None, salt=salt
     )
     async with database.write() as session:
-        await add_store(session, new, cipher=cipher, now=now)
+        store = await add_store(session, new, cipher=cipher, now=now)
+        await set_prices(
+            session,
+            required_id(store.id),
+            message=prices.message,
+            generation=prices.call,
+            analysis=prices.call,
+            now=now,
+        )
     async with database.read() as session:
         return await find_store(session, STORE)

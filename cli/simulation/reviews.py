@@ -12,7 +12,7 @@ from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError
 
 from activities import queues
-from activities.schedules import TRACKING_WORKFLOW
+from activities.schedule_specs import TRACKING_WORKFLOW
 from models.orchestration import TrackingInput
 from models.tracking import Tracking
 from policies.run_times import RunTimes

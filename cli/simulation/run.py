@@ -105,6 +105,7 @@ class Simulation:
             opened_at=self.parts.opening,
             virtual_days=self._day,
             wall_seconds=time.monotonic() - self._began,
+            prices=self._options.prices,
         )
 
     async def _launch(self, definition: JourneyDefinition) -> None:

@@ -5,8 +5,11 @@ from zoneinfo import ZoneInfo
 
 from cli.output import Output
 from cli.passages import show_enrollment
+from cli.simulation.collected import assumed_in
 from cli.simulation.document import Outcome, ReviewCounts
 from cli.simulation.options import Options
+from cli.simulation.show_several import show_days
+from cli.simulation.views import view_of_one
 from models.enums import JourneyKind, ReviewOutcome
 from models.journey import JourneyDefinition
 from reports.documents import EnrollmentView
@@ -21,8 +24,8 @@ _SUBJECTS = {
 }
 
 
-def show_outcome(output: Output, outcome: Outcome, options: Options, zone: ZoneInfo) -> None:
-    """Audience, messages, exits, revenue, and what the sandbox counted."""
+def show_outcome(output: Output, outcome: Outcome, options: Options, zone: ZoneInfo, *, days: bool) -> None:
+    """Audience, messages, exits, revenue, the days if they are asked for, and what the sandbox counted."""
     definitions, opened = options.definitions, outcome.opened_at.astimezone(zone)
     last = opened + timedelta(days=outcome.virtual_days)
     names = " and ".join(definition.name for definition in definitions)
@@ -34,6 +37,8 @@ def show_outcome(output: Output, outcome: Outcome, options: Options, zone: ZoneI
         _show_reviews(output, outcome.reviews)
     _show_messages(output, outcome, options)
     _show_exits(output, outcome)
+    if days:
+        show_days(output, view_of_one([one.name for one in definitions], assumed_in(options), outcome))
     _show_checks(output, outcome)
 
 

@@ -1,11 +1,11 @@
 """What the API answers with beyond the documents that the command line prints too (`reports.documents`)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from models.enums import JourneyState
-from reports.documents import CustomerView, Document, JourneyLine, Moment
+from reports.documents import CustomerView, Document, Moment
 
 
 class OptOutAnswer(Document):
@@ -14,15 +14,6 @@ class OptOutAnswer(Document):
     store: str
     known: bool
     customer: CustomerView | None
-
-
-class JourneyDocument(Document):
-    """One journey with its counts and what its newest version says; `definition` has the journey file's own keys."""
-
-    store: str
-    journey: JourneyLine
-    version: int | None
-    definition: dict[str, Any] | None
 
 
 class JourneyStateDocument(Document):

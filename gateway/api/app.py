@@ -5,7 +5,20 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import approvals, conversations, customers, external, journeys, ledger, sends, webhooks
+from gateway.api import (
+    approvals,
+    conversations,
+    customers,
+    diagnosis,
+    external,
+    journeys,
+    ledger,
+    lifecycle,
+    reports,
+    sends,
+    statistics,
+    webhooks,
+)
 from gateway.api.guard import Guard, Support
 from gateway.api.openapi import describe
 from gateway.api.problems import answer_with_problems
@@ -53,7 +66,20 @@ def routes() -> FastAPI:
     """The routes without anything to work with."""
     # Its description is served to holders of a key only, and by ourselves.
     app = FastAPI(title="Rekindle", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for module in (customers, journeys, approvals, sends, ledger, conversations, external, webhooks):
+    for module in (
+        customers,
+        diagnosis,
+        journeys,
+        statistics,
+        lifecycle,
+        reports,
+        approvals,
+        sends,
+        ledger,
+        conversations,
+        external,
+        webhooks,
+    ):
         app.include_router(module.router)
     answer_with_problems(app)
     return app

@@ -1,6 +1,5 @@
 """Journeys: which there are, how they do, pausing, resuming and stopping them."""
 
-import json
 from http import HTTPStatus
 from typing import Annotated
 
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from temporalio.service import RPCError
 
 from activities.asked_runs import NoTemporalError, NotNowError, run_now
-from gateway.api.answers import JourneyDocument, JourneyStateDocument, RunBegunDocument, StoppedDocument
+from gateway.api.answers import JourneyStateDocument, RunBegunDocument, StoppedDocument
 from gateway.api.guard import Marketer, Support, TheGateway
 from gateway.api.people import known
 from gateway.api.problems import ApiError
@@ -23,12 +22,13 @@ from gateway.api.responses import (
 )
 from gateway.api.stores import store_of
 from models.tables import Journey
-from reports.documents import JourneysDocument, JourneyStatsDocument
-from reports.journeys import journey_line, journey_stats, journeys_of
+from reports.documents import JourneysDocument
+from reports.journey_detail import JourneyDocument, journey_document
+from reports.journeys import journeys_of
 from reports.runs import RunsDocument, run_document, runs_document
 from storage.customers import lock_customer
 from storage.engine import LARGEST_ID
-from storage.journeys import find_journey, latest_version, summary
+from storage.journeys import find_journey
 from storage.pausing import Missed, NotPausableError, pause, resume
 from storage.stopping import stop_customer, stop_everybody
 from storage.stores import StoreParts, required_id
@@ -39,34 +39,28 @@ _STOPPED = "stopped by staff"
 
 
 @router.get("", summary="List the journeys")
-async def list_journeys(caller: Support, gateway: TheGateway) -> JourneysDocument:
+async def list_journeys(
+    caller: Support,
+    gateway: TheGateway,
+    *,
+    archived: Annotated[bool, Query(description="Also those in the archive.")] = False,
+) -> JourneysDocument:
     """Every journey with who is in it and how it ended for the others: `starter.py journeys --json`."""
     async with gateway.database.read() as session:
-        return await journeys_of(session, await store_of(session, caller), now=gateway.clock())
+        parts = await store_of(session, caller)
+        return await journeys_of(session, parts, now=gateway.clock(), archived=archived)
 
 
 @router.get("/{name}", responses={404: NO_SUCH_JOURNEY}, summary="One journey")
 async def show_journey(name: JourneyName, caller: Support, gateway: TheGateway) -> JourneyDocument:
-    """The journey with its counts, and what its newest version says."""
+    """What it is since when, its versions with who is in each, its last launches: `starter.py journeys NAME --json`.
+
+    `definition` is what its newest version says.
+    """
     async with gateway.database.read() as session:
         parts = await store_of(session, caller)
         journey = await find_journey(session, parts.id, name)
-        version = await latest_version(session, required_id(journey.id))
-        return JourneyDocument(
-            store=parts.store.slug,
-            journey=await journey_line(session, parts, await summary(session, journey), now=gateway.clock()),
-            version=version.number if version is not None else None,
-            definition=json.loads(version.definition) if version is not None else None,
-        )
-
-
-@router.get("/{name}/stats", responses={404: NO_SUCH_JOURNEY}, summary="How a journey does")
-async def show_stats(name: JourneyName, caller: Support, gateway: TheGateway) -> JourneyStatsDocument:
-    """The journey's counts by state and exit reason, and those of its messages by stage."""
-    async with gateway.database.read() as session:
-        parts = await store_of(session, caller)
-        journey = await find_journey(session, parts.id, name)
-        return await journey_stats(session, parts, journey, now=gateway.clock())
+        return await journey_document(session, parts, journey, now=gateway.clock())
 
 
 @router.get("/{name}/runs", responses={404: NO_SUCH_JOURNEY}, summary="What a tracking journey's runs came to")
@@ -118,7 +112,7 @@ async def pause_journey(
             )
         except NotPausableError as error:
             raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
-        answer = _state(parts, journey, changed=changed)
+        answer = state_document(parts, journey, changed=changed)
     gateway.wake()
     return answer
 
@@ -143,7 +137,7 @@ async def resume_journey(
             )
         except NotPausableError as error:
             raise ApiError(HTTPStatus.CONFLICT, str(error)) from None
-        answer = _state(parts, journey, changed=changed)
+        answer = state_document(parts, journey, changed=changed)
     gateway.wake()
     return answer
 
@@ -203,7 +197,8 @@ async def stop_for_one(name: JourneyName, who: Who, caller: Support, gateway: Th
     return StoppedDocument(store=parts.store.slug, journey=name, told=int(enrollment is not None), unpaced=int(unpaced))
 
 
-def _state(parts: StoreParts, journey: Journey, *, changed: bool) -> JourneyStateDocument:
+def state_document(parts: StoreParts, journey: Journey, *, changed: bool) -> JourneyStateDocument:
+    """Where the journey stands, and whether a request changed that."""
     return JourneyStateDocument(
         store=parts.store.slug,
         journey=journey.name,

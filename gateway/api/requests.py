@@ -93,6 +93,23 @@ class ResumeRequest(Request):
     )
 
 
+class DailyRequest(Request):
+    """How a win-back is always on."""
+
+    at: str = Field(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="`HH:MM` by the store's clock: when its audience is selected every day.",
+        examples=["09:30"],
+    )
+    limit: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="At most so many enter a day; everybody who qualifies if left out.",
+    )
+    only_new: bool = Field(default=False, description="Leave out who was ever in the journey.")
+
+
 class DecisionRequest(Request):
     """Which text a decision is about."""
 

@@ -5,8 +5,11 @@ from typing import Any, Final
 NO_SUCH_CUSTOMER: Final[dict[str, Any]] = {"description": "The store has no such customer."}
 NO_SUCH_JOURNEY: Final[dict[str, Any]] = {"description": "The store has no such journey, or no such customer."}
 NO_SUCH_RUN: Final[dict[str, Any]] = {"description": "The store has no such journey, or the journey no such run."}
+UNKNOWN_ZONE: Final[dict[str, Any]] = {"description": "The store's time zone is unknown on the gateway's machine."}
 NO_SUCH_MESSAGE: Final[dict[str, Any]] = {"description": "The store has no such message."}
 NOT_PAUSABLE: Final[dict[str, Any]] = {"description": "The journey is neither running nor paused."}
+NOT_OVER: Final[dict[str, Any]] = {"description": "Somebody is in the journey, or may still come; `detail` says who."}
+NO_DAILY_SELECTION: Final[dict[str, Any]] = {"description": "The journey is no win-back, or it was not launched."}
 NOT_IN_IT: Final[dict[str, Any]] = {"description": "The customer is not in this journey."}
 NOT_NOW: Final[dict[str, Any]] = {
     "description": "The journey is of another kind, it is not active, or a run of it is under way; `detail` says which."

@@ -12,7 +12,8 @@ from gateway.api.problems import ApiError
 from gateway.api.requests import Request
 from gateway.api.stores import store_of
 from models.chat_values import StoredText
-from models.enums import DeliveryState, EndpointEnd, OutgoingKind
+from models.enums import DeliveryState, EndpointEnd
+from models.outgoing import WantedKind
 from providers.addresses import LONGEST_URL, UnsafeUrlError, check_url
 from reports.webhooks import (
     DeliveriesDocument,
@@ -63,7 +64,7 @@ class EndpointRequest(Request):
         description="Where events are posted to: https, on the public internet, port 443 or from 1024 on.",
         examples=["https://hooks.example.com/rekindle"],
     )
-    events: list[OutgoingKind] = Field(
+    events: list[WantedKind] = Field(
         default_factory=list, max_length=20, description="What it is told of; every kind, later ones too, if left out."
     )
 

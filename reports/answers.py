@@ -1,0 +1,106 @@
+"""Why did this customer get, or not get, a message of this journey? One answer, the newest fact that gives one."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from models.enums import AnswerCode
+from models.tables import Customer, EntryDecision, Template
+from policies.phones import mask_phone, suppression_hash
+from reports.cases import Answer, Case
+from reports.documents import AnswerView, ReviewView, VerdictView
+from reports.entry_answers import left_out, never_considered, of_journey, paced, reviewed
+from reports.passage_answers import ended, inside
+from storage.customers import suppressed
+from storage.diagnosis import AskedJourney, PacedPlace, rounds_of, watch_place
+from storage.lookup import Decided, Passage
+from storage.stores import StoreParts, required_id
+
+_FROM_THE_SHOP: Final = "a customer whom the shop has is heard of with their next order, message or cart"
+
+
+def answer(case: Case) -> AnswerView:
+    """The one answer: what is open comes first, then what waits, then whatever was decided last."""
+    return _answer(case).view()
+
+
+def _answer(case: Case) -> Answer:
+    newest = case.passages[0] if case.passages else None
+    if newest is not None and newest.enrollment.closed_at is None:
+        return inside(case, newest)
+    closed_at = newest.enrollment.closed_at if newest is not None else None
+    waits = paced(case)
+    if waits is not None:
+        return waits
+    # Between two facts the newer one is the answer: left out since, or over since.
+    said = left_out(case) or reviewed(case)
+    if said is not None and (closed_at is None or (said.since is not None and said.since > closed_at)):
+        return said
+    if newest is not None:
+        return ended(case, newest)
+    return of_journey(case) or never_considered(case)
+
+
+async def case_of(
+    session: AsyncSession,
+    parts: StoreParts,
+    asked: AskedJourney,
+    customer: Customer,
+    *,
+    story: Sequence[Passage],
+    decided: Sequence[Decided],
+    reviews: Sequence[ReviewView],
+    places: Sequence[PacedPlace],
+    templates: Mapping[tuple[str, str], Template],
+    verdict: VerdictView,
+    zone: ZoneInfo,
+    now: datetime,
+    newly_known: bool = False,
+) -> Case:
+    """What the answer is made from, of what was read about the customer already and a little more."""
+    journey = asked.journey
+    journey_id = required_id(journey.id)
+    decision: EntryDecision | None = next(
+        (one.decision for one in decided if one.decision.journey_id == journey_id), None
+    )
+    return Case(
+        asked=asked,
+        passages=[one for one in story if one.enrollment.journey_id == journey_id],
+        decision=decision,
+        review=next((one for one in reviews if one.journey == journey.name), None),
+        verdict=verdict,
+        paced=next((one for one in places if one.row.journey_id == journey_id), None),
+        watch=await watch_place(session, journey_id, required_id(customer.id)),
+        rounds=await rounds_of(session, journey_id),
+        templates=templates,
+        number=parts.number,
+        zone=zone,
+        now=now,
+        ordered_at=customer.last_order_at,
+        newly_known=newly_known,
+    )
+
+
+async def stranger_answer(
+    session: AsyncSession, parts: StoreParts, phone: str, *, suppression_key: bytes, shop_asked: bool
+) -> AnswerView:
+    """The answer about a number that no customer of the store has."""
+    shown = mask_phone(phone)
+    listed = await suppressed(session, parts.id, [suppression_hash(phone, suppression_key)])
+    if listed:
+        text = (
+            f"No customer of {parts.store.slug} has the number {shown}, and it is on the list of those who must not be "
+            "written to: they opted out, or their data was erased."
+        )
+        return Answer(AnswerCode.SUPPRESSED, text, None, None, "leave them alone").view()
+    first = f"no customer of {parts.store.slug} has the number {shown}"
+    if shop_asked:
+        text = f"{first}, the shop's own list included, so it was never considered for anything"
+        advice = "see that the number is written as the shop has it, with its country"
+    else:
+        text = f"{first}, so it was never considered for anything; the shop was not asked"
+        advice = f"`why-not JOURNEY PHONE` asks the shop too; {_FROM_THE_SHOP}"
+    return Answer(AnswerCode.UNKNOWN, text, None, None, advice).view()
