@@ -10,23 +10,30 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from temporalio.client import Client, Schedule, ScheduleActionExecutionStartWorkflow, ScheduleHandle
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionStartWorkflow,
+    ScheduleHandle,
+)
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from activities import schedules
+from activities.schedule_specs import DAILY_WORKFLOW, run_times, schedule_of
 from activities.schedules import (
     ensure_schedule,
     ensure_schedules,
+    look_at_daily,
     look_at_schedule,
-    run_times,
-    schedule_of,
     start_run_now,
 )
 from activities.services import Services
 from composition import system_clock
 from models.enums import JourneyState
 from models.journey import Tracking
+from storage.daily_selections import PlannedSelection
 from storage.engine import Database
 from storage.journeys import publish
 from storage.tracking_schedules import Planned, planned_journeys, tracking_schedule_id
@@ -34,7 +41,7 @@ from tests.databases import new_sqlite_file
 from tests.devserver import dev_server
 from tests.stack import BIN
 from tests.worlds import make_world
-from workflows.plugin import RekindlePlugin
+from workflows.plugin import WORKFLOWS, RekindlePlugin
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -99,6 +106,40 @@ async def test_a_schedule_is_made_changed_paused_and_deleted(client: Client) -> 
     for _ in range(2):
         await ensure_schedule(client, replace(moved, state=JourneyState.STOPPED), now=NOW)
         assert await look_at_schedule(client, 1, 1) is None
+
+
+async def test_an_always_on_win_back_has_a_schedule_of_its_own_kind(client: Client) -> None:
+    """Every day, pausing and coming right as a review's does; it begins another workflow, and goes when it ends."""
+    one = PlannedSelection(
+        store_id=1,
+        store="shop",
+        time_zone="America/New_York",
+        journey_id=7,
+        journey="quiet",
+        state=JourneyState.ACTIVE,
+        version=1,
+        at="17:45",
+        on=True,
+        active_since=None,
+        ran_at=None,
+    )
+    await ensure_schedule(client, one, now=NOW)
+    handle = client.get_schedule_handle("daily-1-7")
+    found = await handle.describe()
+    assert list(found.info.next_action_times)[:5] == list(islice(run_times(one).runs(system_clock()), 5))
+    action = found.schedule.action
+    assert isinstance(action, ScheduleActionStartWorkflow)
+    assert (action.workflow, action.id) == (DAILY_WORKFLOW, "daily-1-7-at")
+    await ensure_schedule(client, replace(one, state=JourneyState.PAUSED), now=NOW)
+    view = await look_at_daily(client, 1, 7)
+    assert view is not None
+    assert view.paused
+    await handle.delete()
+    await ensure_schedule(client, one, now=NOW)
+    assert await look_at_daily(client, 1, 7) is not None
+    await ensure_schedule(client, replace(one, on=False), now=NOW)
+    assert await look_at_daily(client, 1, 7) is None
+    assert DAILY_WORKFLOW in {one.__name__ for one in WORKFLOWS}
 
 
 async def test_one_that_was_deleted_or_paused_by_hand_comes_right(client: Client) -> None:
@@ -225,7 +266,7 @@ async def test_a_schedule_that_the_server_refuses_holds_nothing_else_up(
             journey.state = JourneyState.ACTIVE
     async with database.read() as session:
         first, second = await planned_journeys(session, world.store_id)
-    real = schedules.schedule_of
+    real = schedule_of
 
     def unknown_zone(one: Planned, *, now: datetime) -> Schedule:
         wanted = real(one, now=now)

@@ -63,7 +63,13 @@ async def seeded(scene: Scene) -> Scene:
     held_out = await world.customer(
         "+447700900003", external_id="3", first_name="Cy", last_order_external_id="9003", last_order_at=START
     )
-    await world.enroll(held_out, id="enr-control", state=EnrollmentState.CONTROL, horizon_at=START + timedelta(days=8))
+    await world.enroll(
+        held_out,
+        id="enr-control",
+        state=EnrollmentState.CONTROL,
+        control=True,
+        horizon_at=START + timedelta(days=8),
+    )
     outsider = await world.customer(
         "+447700900004",
         external_id="4",

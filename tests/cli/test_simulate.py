@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.cli.conftest import Scene
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).parent / "golden" / "simulate.json"
-JOURNEY = "examples/win_back_minimal.yaml"
+JOURNEY, OTHER = "examples/win_back_minimal.yaml", "examples/win_back.yaml"
 FOLLOW_UP, CART, CHATS = "examples/follow_up.yaml", "examples/abandoned_cart.yaml", "examples/conversations.jsonl"
 OF_CHATS = GOLDEN.parent / "simulate-conversations.json"
 
@@ -70,12 +71,50 @@ def test_everybody_considered_is_accounted_for(golden: Path) -> None:
     assert audience["considered"] == counted
 
 
+@pytest.mark.parametrize("golden", [GOLDEN, OF_CHATS], ids=lambda path: str(path.stem))
+def test_the_days_add_up_to_the_whole(golden: Path) -> None:
+    """Every day from the opening's on has its row, and what came on them is what came."""
+    document = json.loads(golden.read_text("utf-8"))
+    days = document["days"]
+    assert [day["day"] for day in days] == list(range(1, document["virtual_days"] + 2))
+    assert days[0]["date"] == document["opened_at"][:10]
+    assert sum(day["sent"] for day in days) == document["messages"]["sent"] > 0
+    assert sum(day["orders"] for day in days) == document["orders"]["attributed"]
+    assert sum(day["credits"] for day in days) == document["credits"]["spent"] >= document["messages"]["sent"]
+    for currency, amount in document["orders"]["revenue"].items():
+        assert sum(Decimal(day["revenue"][currency]) for day in days) == Decimal(amount)
+
+
+def test_two_files_of_a_kind_are_set_side_by_side_in_a_document_and_on_a_page(tmp_path: Path) -> None:
+    """Each has a world of its own with the same people, and the outcome that it has alone; the page says the same."""
+    page = tmp_path / "page.html"
+    asked = ["--limit", "5", "--days", "1", "--seed", "7", "--json"]
+    done = starter("simulate", JOURNEY, OTHER, *asked, "--price-message", "3", "--html", str(page))
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, json.loads((ROOT / "docs" / "schemas" / "simulate.json").read_text("utf-8")))
+    assert [one["file"] for one in document["files"]] == [JOURNEY, OTHER]
+    (first,), (second,) = (one["runs"] for one in document["files"])
+    assert first["outcome"]["messages"]["sent"] == second["outcome"]["messages"]["sent"] == 5
+    considered = [one["outcome"]["audience"]["considered"] for one in (first, second)]
+    assert document["difference"]["figures"]["considered"]["middle"] == considered[1] - considered[0] < 0
+    assert first["outcome"]["credits"]["spent"] == 15
+    for shown in (JOURNEY, OTHER, "hello-again", str(considered[0]), str(considered[1])):
+        assert shown in page.read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["simulate", "no-such-file.yaml"], 1, "no-such-file.yaml: cannot be read"),
         (["simulate"], 2, "Missing argument"),
-        (["simulate", JOURNEY, JOURNEY], 1, "two of the files are journeys named"),
+        (["simulate", JOURNEY, JOURNEY, "--together"], 1, "two of the files are journeys named"),
+        (["simulate", JOURNEY, "--compare"], 2, "--compare sets two files side by side"),
+        (["simulate", JOURNEY, "--replies", "0.2-0.1"], 2, "lower end first"),
+        (["simulate", JOURNEY, "--order-rate", "often"], 2, "neither a share such as 0.05 nor a range"),
+        (["simulate", JOURNEY, "--replies", "0.1-0.2", "--customers", "none"], 2, "they need --customers demo"),
+        (["simulate", JOURNEY, "--runs", "2", "--record", "somewhere"], 2, "--record writes down one run"),
+        (["simulate", JOURNEY, "--html", "no-such-directory/page.html"], 1, "a directory that exists"),
         (["simulate", JOURNEY, "--orders", "README.md"], 1, "README.md"),
         (["simulate", JOURNEY, "--days", "0"], 2, "--days"),
         (["simulate", FOLLOW_UP], 1, "silent-after-quote waits for conversations or carts: say --conversations"),

@@ -22,6 +22,7 @@ JOURNEY = """
 name: quick
 kind: win_back
 audience: {inactive_days: 60, inactive_days_max: 120}
+coupon: {code: COMEBACK10}
 stages:
   - after: 0d
     message: {template: winback_hello, language: en, variables: {"1": "{customer.first_name|friend}"}}

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from models.enums import ConsentState, JourneyState
+from models.enums import ConsentState, JourneyState, LeftOut
 from models.tables import Customer, Journey, Suppression
 from policies.phones import suppression_hash
 from storage.customers import SuppressionReason, lock_customer, suppress, suppressed
 from storage.entry import considered
+from storage.launches import Decision, append_decisions
 from storage.opt_outs import change_consent
 from tests.gateway.staff import Staff
 from tests.worlds import PHONE, later, text_message, whatsapp_body, whatsapp_headers
@@ -136,3 +137,22 @@ async def test_nothing_lifts_the_suppression_of_somebody_erased(staff: Staff) ->
                 await suppress(session, staff.world.store_id, phone, reason=reason, key=key, now=staff.world.now)
             hashes = [suppression_hash(form, key) for form in (phone, f"+55119{phone[5:]}")]
             assert await suppressed(session, staff.world.store_id, hashes) == dict.fromkeys(hashes)
+
+
+async def test_why_not_answers_as_the_command_line_does(staff: Staff) -> None:
+    """The one answer with every rule and the record, for support's key as well; a stranger is a 404."""
+    await staff.world.enroll(await staff.world.customer("+447700900999"))
+    customer = await staff.world.customer(external_id="77", consent="never_subscribed")
+    async with staff.world.database.write() as session:
+        journey = await session.get_one(Journey, 1)
+        journey.state = JourneyState.ACTIVE
+        made = Decision(customer, LeftOut.NO_CONSENT.value, "never subscribed", "subscribed")
+        await append_decisions(session, staff.world.store_id, 1, 1, [made], now=staff.world.now)
+    path = "/journeys/lapsed-60-days/customers/why-not"
+    found = await staff.post(path, {"reference": "77"}, key=staff.support)
+    assert (found["answer"]["code"], found["answer"]["since"]) == ("left_out", "2026-11-22T12:00:00Z")
+    assert (found["refreshed"], found["verdict"]["reason"], len(found["decisions"])) == (False, "no_consent", 1)
+    looked_up = await staff.post("/customers/lookup", {"reference": "77"}, key=staff.support)
+    assert [(one["journey"], one["answer"]) for one in looked_up["answers"]] == [("lapsed-60-days", found["answer"])]
+    for place, who in ((path, {"phone": PHONE[:-1] + "9"}), ("/journeys/none/customers/why-not", {"reference": "77"})):
+        assert (await staff.ask("POST", place, who)).status_code == 404

@@ -29,6 +29,13 @@ async def test_an_endpoint_is_added_changed_and_removed(staff: Staff) -> None:
     assert (await staff.ask("DELETE", f"/webhooks/{endpoint}")).status_code == HTTPStatus.NOT_FOUND
 
 
+async def test_a_test_is_no_event_to_ask_for(staff: Staff) -> None:
+    """What goes out only when somebody asks for it cannot be chosen."""
+    answer = await staff.ask("POST", "/webhooks", {"url": URL, "events": ["webhook.test"]})
+    assert answer.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
+    assert (await staff.get("/webhooks"))["endpoints"] == []
+
+
 async def test_a_url_that_leads_to_us_is_refused_with_a_word(staff: Staff) -> None:
     """Private addresses, plain http and credentials; the answer repeats none of it."""
     for url in ("http://hooks.example/", "https://127.0.0.1/", "https://u:p@hooks.example/", "https://[::1]/"):

@@ -11,7 +11,7 @@ from models.enums import AttributedBy
 from policies.attribution import Attribution, CouponUse, Receipt, attribute, counts
 
 ORDERED = datetime(2026, 7, 1, 12, tzinfo=UTC)
-DAYS = {1: 5, 2: 2}
+DAYS = {"enr-1": 5, "enr-2": 2}
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def test_the_window_is_so_many_times_24_hours_from_the_receipt(ago: timedelta, b
     assert (settle([receipt(ago)]) is not None) == belongs
 
 
-def test_each_journey_has_its_own_window() -> None:
-    """A later message of a journey whose window has passed leaves the order to an earlier one's journey."""
+def test_each_passage_has_its_versions_own_window() -> None:
+    """A later message whose window has passed leaves the order to an earlier one with a longer window."""
     found = settle([receipt(timedelta(days=3), journey=2, send=8), receipt(timedelta(days=4), journey=1, send=3)])
     assert found == Attribution(AttributedBy.WINDOW, 1, "enr-1", 3)
 
@@ -109,7 +109,7 @@ def test_another_code_or_none_belongs_to_nobody() -> None:
     assert settle([]) is None
 
 
-def test_a_journey_without_a_window_is_a_callers_error() -> None:
+def test_a_passage_without_a_window_is_a_callers_error() -> None:
     """No window is guessed."""
     with pytest.raises(KeyError):
         settle([receipt(timedelta(days=1), journey=99)])

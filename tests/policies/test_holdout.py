@@ -1,5 +1,10 @@
 """The control group's draw."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +36,36 @@ def test_nobody_at_zero_and_everybody_at_a_hundred(customer: str) -> None:
 def test_the_share_is_the_percentage() -> None:
     """Of ten thousand customers a tenth is held out, within what chance allows."""
     assert 880 <= sum(draw(str(number), 10) for number in range(10_000)) <= 1120
+
+
+def test_every_process_draws_alike() -> None:
+    """Two programs, whose hashes of texts differ, hold the same people out: nothing of a process is in the draw."""
+    program = (
+        "from policies.holdout import in_control\n"
+        f"salt = {SALT!r}\n"
+        "for one in range(300):\n"
+        "    print(in_control(salt=salt, journey='lapsed', customer=str(one), control_percent=10))\n"
+    )
+    drawn = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    here = "".join(f"{draw(str(one), 10)}\n" for one in range(300))
+    assert drawn == [here, here]
+    assert "True" in here
+
+
+def test_the_draw_is_the_same_in_every_release() -> None:
+    """Whoever is held out today is held out by every later release: these were drawn once and for all."""
+    held = [one for one in range(100) if draw(str(one), 10)]
+    assert held == [6, 10, 13, 30, 35, 41, 44, 50, 80, 82, 96, 97, 99]
 
 
 def test_journeys_and_stores_draw_apart() -> None:

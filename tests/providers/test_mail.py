@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from providers.mail import Mail, MailAddressError, MailNotSentError, MailServer
+from providers.mail import Attachment, Mail, MailAddressError, MailNotSentError, MailServer
 from tests.mailbox import PASSWORD, Mailbox, mailbox
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -39,6 +39,24 @@ async def test_a_mail_arrives_with_its_words_and_its_id(inbox: Mailbox) -> None:
     assert first["Message-ID"] == second["Message-ID"] == "<event-1@example.com>"
     assert first.get_content().splitlines() == MAIL.body.splitlines()
     assert first["Date"].datetime == AT
+
+
+@pytest.mark.parametrize("content", ["\ufeffa,b\r\n'=1,é\r\n".encode(), bytes(range(256)) * 200, b""])
+async def test_a_file_arrives_byte_for_byte(inbox: Mailbox, content: bytes) -> None:
+    """Line ends, marks and bytes that are no text are what they were; name and type go with it."""
+    file = Attachment("novembre été.csv", "text/csv; charset=utf-8", content)
+    mail = Mail(key=MAIL.key, subject=MAIL.subject, body=MAIL.body, attachments=(file,))
+    await MailServer.from_url(inbox.url, "rekindle@example.com").send(mail, ["a@example.com"], at=AT)
+    ((_, message),) = inbox.received
+    (attached,) = message.iter_attachments()
+    assert attached.get_payload(decode=True) == content
+    assert attached.get_filename() == file.name
+    assert (attached.get_content_type(), attached.get_content_charset()) == ("text/csv", "utf-8")
+    body = message.get_body()
+    assert body is not None
+    assert body.get_content().splitlines() == MAIL.body.splitlines()
+    assert "Attachment" in repr(file)
+    assert "novembre" not in repr(file)
 
 
 async def test_recipients_who_are_refused_are_counted_while_the_others_get_it(inbox: Mailbox) -> None:

@@ -4,9 +4,14 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from activities import queues
-from models.orchestration import HealthInput, UpkeepInput
+from composition import system_clock
+from models.orchestration import HealthInput, JourneyRef, UpkeepInput
 from models.tables import ConsentWriteBack
+from storage.daily_selections import daily_run_id, keep_on
+from storage.going_live import activate
+from storage.journeys import journey_of
 from tests.stack import Stack, journey
+from workflows.daily_selection import DailySelectionWorkflow
 from workflows.health import HealthWorkflow
 from workflows.ids import audience_workflow_id, health_workflow_id, upkeep_workflow_id
 from workflows.upkeep import UpkeepWorkflow
@@ -30,6 +35,23 @@ async def _audience_paced(stack: Stack) -> str:
     launch = await stack.launch(definition)
     assert await stack.launched(launch) == {"entered": 1, "paced": 2}
     return audience_workflow_id(stack.store.id, await stack.publish(definition))
+
+
+async def _daily_selection(stack: Stack) -> str:
+    """One has become inactive since the journey is always on."""
+    await stack.person()
+    definition = journey()
+    journey_id = await stack.publish(definition)
+    async with stack.database.write() as session:
+        row = await journey_of(session, journey_id)
+        activate(row, now=system_clock())
+        await keep_on(session, row, at="09:00", limit=None, only_new=False, now=system_clock())
+    workflow_id = f"{daily_run_id(stack.store.id, journey_id)}-2026-11-23T09:00:00Z"
+    begun = await stack.client.execute_workflow(
+        DailySelectionWorkflow.run, JourneyRef(journey_id=journey_id), id=workflow_id, task_queue=queues.MAIN
+    )
+    assert await stack.launched(begun.launch_ids[0]) == {"entered": 1}
+    return workflow_id
 
 
 async def _health(stack: Stack) -> str:
@@ -71,6 +93,7 @@ async def _upkeep(stack: Stack) -> str:
 PATHS: dict[str, Callable[[Stack], Awaitable[str]]] = {
     "audience": _audience,
     "audience-paced": _audience_paced,
+    "daily-selection": _daily_selection,
     "health": _health,
     "upkeep": _upkeep,
 }

@@ -88,3 +88,8 @@ def test_no_more_people_than_the_tier_and_a_fifth_of_it_for_carts(tmp_path: Path
     first = sent[0][0].date()
     by_day = Counter((to.startswith("+4477009006"), (at.date() - first).days) for at, to, _ in sent)
     assert by_day == {(False, 0): 8, (True, 0): 2, (False, 1): 6, (True, 1): 2, (False, 2): 6}
+    days = json.loads(done.stdout)["days"]
+    assert [day["sent"] for day in days[:3]] == [10, 8, 6]
+    assert [(day["capped"]["portfolio_limit"], day["holds"]["portfolio_limit"]) for day in days[:3]] == [
+        (14, 14), (0, 0), (0, 0),
+    ]  # fmt: skip

@@ -1,6 +1,6 @@
 """When customers last wrote, and what becomes of reviews when they turn out to be one or time has passed."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlmodel import select
@@ -75,15 +75,26 @@ async def test_reviews_go_over_with_the_chat(reviews: Reviews) -> None:
 
 
 async def test_why_somebody_was_left_out_is_told_for_a_while(reviews: Reviews) -> None:
-    """Then it goes; what was analysed stays."""
+    """Then it goes, if the conversation was looked at again since; the last word about each stays, however old."""
     world = reviews.world
     for number in range(2):
         await reviews.say(await world.customer(f"+44770090020{number}"), NOON - (number + 1) * HOUR)
     await reviews.launch(tracking(max_conversations=1))
     run = await reviews.consider("run-1", now=NOON)
     await reviews.analyse(run, now=NOON)
-    for at, left in ((NOON + LEFT_OUT_KEPT, 2), (NOON + LEFT_OUT_KEPT + HOUR, 1)):
+    beyond = NOON + LEFT_OUT_KEPT + HOUR
+
+    async def left(at: datetime) -> list[ReviewOutcome]:
         async with world.database.write() as session:
             await prune(session, raw_before=NOON, now=at)
-        assert len(await world.rows(Review)) == left
-    assert [one.outcome for one in await world.rows(Review)] == [ReviewOutcome.NOT_DETECTED]
+        return [one.outcome for one in await world.rows(Review)]
+
+    both = [ReviewOutcome.NOT_DETECTED, ReviewOutcome.LEFT_OUT]
+    assert sorted(await left(beyond)) == sorted(both)
+    again = await reviews.consider("run-2", now=NOON + HOUR)
+    assert {one.run_id for one in await world.rows(Review)} == {run.id, again.id}
+    found = len(await world.rows(Review))
+    assert len(await left(NOON + LEFT_OUT_KEPT)) == found
+    assert ReviewOutcome.NOT_DETECTED in await left(beyond)
+    gone = [one for one in await world.rows(Review) if one.run_id == run.id and one.outcome is ReviewOutcome.LEFT_OUT]
+    assert (len(await world.rows(Review)), gone) == (found - 1, [])

@@ -4,6 +4,7 @@ import pytest
 
 from models.enums import EnrollmentState, ExitReason, JourneyState
 from models.tables import Journey
+from storage.diagnosis import paced_places
 from storage.engine import Database
 from storage.journeys import journey_of
 from storage.lookup import (
@@ -13,7 +14,6 @@ from storage.lookup import (
     decisions_about,
     ever_entered,
     find_person,
-    paced_of,
     passages,
     texts_of,
 )
@@ -63,7 +63,7 @@ async def test_everything_about_a_person_is_found(database: Database) -> None:
         assert (passage.version, len(passage.sends), len(passage.attempts)) == (1, 1, 1)
         assert await texts_of(session, passage.events) == {}
         assert await decisions_about(session, customer, 1) == []
-        assert await paced_of(session, customer) == []
+        assert await paced_places(session, world.store_id, customer) == []
         assert await active_journeys(session, world.store_id) == []
         assert await count_attributed_exits(session, 1) == 0
         assert await count_running(session, 1) == 1

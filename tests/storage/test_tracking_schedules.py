@@ -12,8 +12,9 @@ from models.tracking import Tracking
 from storage.going_live import activate, go_live
 from storage.journeys import journey_of, publish
 from storage.pausing import pause, pause_by_itself, resume, resume_by_itself
+from storage.schedules import WITH_SCHEDULE
 from storage.stopping import close_entry
-from storage.tracking_schedules import WITH_SCHEDULE, planned_journeys
+from storage.tracking_schedules import planned_journeys
 from storage.wakes import upkeep_workflow_id
 from tests.worlds import DEFINITION, NOON, World, later
 

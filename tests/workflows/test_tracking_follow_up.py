@@ -176,16 +176,22 @@ async def test_a_chat_that_is_joined_to_another_while_the_shop_is_asked_holds_no
 
 
 async def test_the_days_number_and_the_holdout_count_as_for_every_journey(stack: Stack) -> None:
-    """One a day enters, the next is left out as paced; of a control nothing is told and no workflow runs."""
+    """A control takes no place and no workflow runs of it; one a day enters, and a full day leaves both arms out."""
+    held_out = await wants(stack)
+    full = tracking(sending={"max_per_day": 1})
+    with mock.patch("activities.follow_up.in_control", return_value=True):
+        await run(stack, full)
+    assert (await outcomes(stack))[held_out.id] == "control"
+    (enrollment,) = await stack.rows(Enrollment, customer_id=held_out.id)
+    assert enrollment.state is EnrollmentState.CONTROL
     people = [await wants(stack) for _ in range(2)]
-    await run(stack, tracking(sending={"max_per_day": 1}))
-    assert sorted((await outcomes(stack)).values()) == ["enrolled", "paced"]
+    await run(stack, full, key="run-2")
+    found = await outcomes(stack)
+    assert sorted(found[one.id] for one in people) == ["enrolled", "paced"]
     person = await wants(stack)
     with mock.patch("activities.follow_up.in_control", return_value=True):
-        assert await word(stack, person, "run-2") == "control"
-    (enrollment,) = await stack.rows(Enrollment, customer_id=person.id)
-    assert enrollment.state is EnrollmentState.CONTROL
-    assert enrollment.customer_id not in {one.id for one in people}
+        await run(stack, full, key="run-3")
+    assert (await outcomes(stack))[person.id] == "paced"
 
 
 async def test_a_finding_is_told_to_the_stores_own_systems_once(stack: Stack) -> None:
