@@ -11,7 +11,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.errors import to_application_error
 from activities.launch_scene import LaunchScene, launch_scene
+from activities.missed_days import put_off_missed
 from activities.people import person_of
+from activities.selection import Selection
 from activities.services import Services
 from activities.shop_pages import read_people
 from models.enums import JourneyState, LaunchState, LeftOut
@@ -21,7 +23,7 @@ from policies.pacing import start_moment
 from policies.schedule import Whereabouts, sending_hours, zone_at
 from providers.errors import ProviderError
 from storage import launches
-from storage.customers import upsert_people
+from storage.customers import lock_customers, upsert_people
 from storage.entry import Considered, Slots, considered, enroll_into, read_slots
 from storage.journeys import journey_of
 from storage.launches import CONTROL, CONTROL_DUE, ENTERED, PACED, Decision
@@ -47,6 +49,7 @@ class Entering:
         Returns:
             How many are left.
         """
+        await self._rank_if_late(launch_id, now=now)
         async with self._services.database.write() as session:
             scene = await launch_scene(self._services, session, launch_id, lock=True)
             if not scene.enrolls:
@@ -71,6 +74,15 @@ class Entering:
             await unpace(session, scene.launch.journey_id, entered)
             await launches.record_decisions(session, scene.launch, decisions, now=now)
             return await launches.count_pending(session, launch_id)
+
+    async def _rank_if_late(self, launch_id: int, *, now: datetime) -> None:
+        """Give days again where one has passed since, while no worker ran: two days' entrants are too many for one."""
+        async with self._services.database.read() as session:
+            scene = await launch_scene(self._services, session, launch_id)
+            page = await launches.placed(session, launch_id, limit=_AT_ONCE)
+        today = local_date(now, scene.zone)
+        if scene.enrolls and any(one.day is not None and one.day < today for one in page):
+            await Selection(self._services).rank(launch_id, now=now)
 
     async def finish(self, launch_id: int, *, now: datetime) -> None:
         """Write down that everybody considered has an outcome, or that the launch waits for the end of a pause."""
@@ -98,6 +110,12 @@ class Entering:
             if not waiting or (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
                 return 0
             scene = await launch_scene(self._services, session, waiting[0].launch_id)
+        if waiting[0].day < local_date(now, scene.zone):
+            async with self._services.database.write() as session:
+                await put_off_missed(session, scene, now=now)
+            async with self._services.database.read() as session:
+                waiting = await self._due(session, journey_id, now=now)
+        async with self._services.database.read() as session:
             people = await considered(
                 session,
                 journey_id,
@@ -112,6 +130,9 @@ class Entering:
         except ProviderError as error:
             raise to_application_error(error) from None
         async with self._services.database.write() as session:
+            await journey_of(session, journey_id, lock=True)
+            # All at once: launch by launch they would be locked in another order than everybody else locks them in.
+            await lock_customers(session, [one.customer_id for one in waiting])
             region = scene.parts.store.default_region
             await upsert_people(session, scene.parts.id, [person_of(person, region) for person in fresh], now=now)
             by_launch: dict[int, list[int]] = {}

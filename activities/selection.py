@@ -7,22 +7,22 @@ and a crash costs one page.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-
-from sqlmodel.ext.asyncio.session import AsyncSession
+from datetime import date, datetime
 
 from activities.errors import to_application_error
 from activities.launch_scene import LaunchScene, launch_scene
+from activities.missed_days import put_off_missed
 from activities.people import person_of
 from activities.services import Services
 from activities.shop_pages import read_lapsed
 from models.enums import JourneyState, LaunchState, LeftOut
-from policies.calendar import local_date, start_of_local_day
+from policies.calendar import local_date
 from policies.pacing import assign_days
+from policies.schedule import sending_hours
 from providers.errors import ProviderError
 from storage import launches
 from storage.customers import upsert_people
-from storage.entry import considered, count_entered
+from storage.entry import considered
 from storage.journeys import journey_of
 from storage.launches import CONTROL_DUE, ELIGIBLE, Decision
 from storage.lookup import ever_entered
@@ -65,6 +65,7 @@ class Selection:
         async with self._services.database.write() as session:
             launch = await launches.get_launch(session, launch_id)
             journey = await journey_of(session, launch.journey_id, lock=True)
+            launch = await launches.get_launch(session, launch_id)  # a later launch may have taken its place
             if launch.state is LaunchState.WAITING and journey.state is JourneyState.ACTIVE:
                 launch.state, launch.considered = LaunchState.SELECTING, 0
             return launch.state
@@ -93,6 +94,8 @@ class Selection:
             raise to_application_error(error) from None
         people = [person_of(person, parts.store.default_region) for person in page.items]
         async with self._services.database.write() as session:
+            # The launch cannot be given up before the transaction ends, or it would come to life again.
+            await journey_of(session, scene.launch.journey_id, lock=True)
             customers = await upsert_people(session, parts.id, people, now=now)
             await launches.add_candidates(session, launch_id, [required_id(one.id) for one in customers])
             launch = await launches.get_launch(session, launch_id)
@@ -138,14 +141,16 @@ class Selection:
             await self._cut(scene, scene.launch.entrant_limit, now=now)
         today = local_date(now, scene.zone)
         async with self._services.database.write() as session:
+            await put_off_missed(session, scene, now=now)  # they come before those who qualify only now
             taken = await paced_by_day(session, scene.launch.journey_id)
-            taken[today] = taken.get(today, 0) + await self._entered_on(session, scene, today)
+            taken[today] = taken.get(today, 0) + await scene.entered_on(session, today)
             due = await give_places(session, scene.launch)
         days = assign_days(
             range(max(due, 1)),
             already_by_day=taken,
             first_day=today,
             max_per_day=scene.definition.sending.max_per_day,
+            hours=sending_hours(scene.definition.sending),
         )
         for outcome in (ELIGIBLE, CONTROL_DUE):
             await self._give_days(scene, outcome, days)
@@ -206,8 +211,3 @@ class Selection:
                 return False
             launch.state = LaunchState.STARTING
             return True
-
-    async def _entered_on(self, session: AsyncSession, scene: LaunchScene, day: date) -> int:
-        start = start_of_local_day(day, scene.zone)
-        end = start_of_local_day(day + timedelta(days=1), scene.zone)
-        return await count_entered(session, scene.launch.journey_id, start, end)

@@ -23,6 +23,7 @@ from composition import TemporalUnavailableError, connect, providers_from, tempo
 from models.enums import JourneyState
 from models.journey import JourneyDefinition
 from models.tables import Journey
+from policies.zones import zone_or_none
 from settings import Settings, SettingsError
 from storage.engine import Database, DatabaseUnavailableError
 from storage.journeys import find_journey, latest_version, parse_definition
@@ -110,6 +111,9 @@ async def _stores(
     async with providers_from(run.settings) as providers:
         for parts in stores:
             named = f"{parts.store.slug}: "
+            if zone_or_none(parts.store.time_zone) is None:
+                findings.append(_unknown_zone(parts))
+                continue  # whatever comes next tells the time by it
             found = [*await store_findings(run, parts, providers), *await privacy_findings(run, database, parts)]
             found += credit_findings(parts.store)
             found += await parked_findings(database, parts)
@@ -128,6 +132,12 @@ async def _stores(
 
                     about += await workflow_findings(client, database, parts, row, definition)
                 findings += about if journey is not None else in_short(about)
+
+
+def _unknown_zone(parts: StoreParts) -> Finding:
+    text = f"the time zone {parts.store.time_zone!r} is unknown on this machine"
+    advice = f"install the newest tzdata, or `store add {parts.store.slug} --replace` with another time zone"
+    return Finding(check=Check.STORES, subject=parts.store.slug, state="fault", text=text, advice=advice)
 
 
 async def _journeys(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from zoneinfo import ZoneInfoNotFoundError
 
 from models.journey_file import JourneyFileError
 from models.orders_file import OrdersFileError
@@ -53,6 +54,8 @@ def explain(error: BaseException) -> Failure:
             return Failure(f"{error}; {_START_DATABASE}")
         case SchemaError() | SecretKeyError() | StoreExistsError():
             return Failure(str(error))
+        case ZoneInfoNotFoundError():
+            return Failure("a store's time zone is unknown on this machine; `doctor` says which one and what to do")
         case KeyboardInterrupt():
             return Failure("interrupted", code=INTERRUPTED)
         case _:

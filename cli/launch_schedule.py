@@ -15,6 +15,7 @@ from cli.documents import LaunchDocument
 from cli.failures import DONE, NOT_FOUND, USAGE, Failure
 from cli.run import Run
 from cli.tracking_words import odd_day_warnings
+from models.enums import JourneyState
 from models.journey import Definition, FollowUp, Tracking, WinBack
 from reports.audience import audience_of
 from reports.documents import DailyView
@@ -35,6 +36,7 @@ from storage.stores import StoreParts, required_id
 _FORM: Final = re.compile(r"daily@(\d{1,2}):(\d\d)")
 _HOURS, _MINUTES = 24, 60
 _OFF: Final = "off"
+_OVER: Final = (JourneyState.STOPPED, JourneyState.ARCHIVED)
 _EXAMPLE: Final = "daily@HH:MM by the store's clock, such as daily@09:30, or off"
 
 
@@ -127,6 +129,8 @@ async def set_schedule(
     async with services.database.write() as session:
         launch = await get_launch(session, launch_id)
         journey = await journey_of(session, launch.journey_id, alone=True)
+        if journey.state in _OVER:  # stopped since; `launch` says so when it waits for the selection
+            return
         await keep_on(session, journey, at=at, limit=limit, only_new=only_new, now=run.clock())
         await count_as_today(session, launch, now=run.clock())
     async with services.database.read() as session:

@@ -10,12 +10,13 @@ import typer
 from cli.failures import DONE, NOT_FOUND, USAGE, Failure
 from cli.options import DebugFlag, JsonFlag, StoreName
 from cli.run import Run, execute
-from policies.exchange import Quote, read_quote
+from policies.exchange import USD, Quote, read_quote
 from reports.rates import RatesDocument, rates_document
 from storage.rates import list_rates, remove_rate, set_rates
 
 _DAY: Final = "%Y-%m-%d"
 _COLUMNS: Final = ("currency", "on", "usd_per_unit")
+_OF_USD: Final = "no rates: a US dollar is one US dollar without any"
 _On = Annotated[
     datetime, typer.Option("--on", formats=[_DAY], metavar="DATE", help="From which day it holds, in store time.")
 ]
@@ -77,13 +78,15 @@ def remove(
 
 
 async def _show(run: Run, currency: str | None) -> int:
+    code = currency.strip().upper() if currency else None
     async with run.database() as database:
         parts = await run.store(database)
         async with database.read() as session:
-            quotes = await list_rates(session, parts.id, currency=currency.strip().upper() if currency else None)
+            quotes = await list_rates(session, parts.id, currency=code)
         document = rates_document(parts.store, quotes)
     if not quotes:
-        run.output.line("no rates: orders in other currencies than USD have no amount in US dollars")
+        whose = "other currencies than USD" if code is None else code
+        run.output.line(f"no rates: orders in {whose} have no amount in US dollars" if code != USD else _OF_USD)
     return _tell(run, document)
 
 

@@ -103,7 +103,7 @@ async def _stats(run: Run, asked: _Asked) -> int:
         show_stats(run.output, document)
     else:
         run.output.document(listed)
-        show_list(run.output, listed, zone)
+        show_list(run.output, listed, zone, after=asked.after)
     return DONE
 
 

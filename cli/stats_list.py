@@ -6,10 +6,13 @@ from cli.output import Output
 from reports.statistics_documents import ListedRow, StatsListDocument
 
 
-def show_list(output: Output, document: StatsListDocument, zone: ZoneInfo) -> None:
-    """The rows as a table, without the columns that say nothing."""
+def show_list(output: Output, document: StatsListDocument, zone: ZoneInfo, *, after: str | None = None) -> None:
+    """The rows as a table, without the columns that say nothing; `after` is the row behind which they begin."""
     if not document.rows:
-        output.line(f"Nobody and nothing counts as {document.key}.")
+        counted = f"Nobody and nothing counts as {document.key}."
+        output.line(
+            counted if after is None else f"Nothing of {document.key} comes after {after}, if it is a row of it."
+        )
         return
     columns = [
         ("when", [_when(one, zone) for one in document.rows]),

@@ -56,7 +56,7 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
                 number = read_phone(phone, parts)
                 found = await find_person(session, parts.id, number)
                 if found is None:
-                    raise stranger(await stranger_answer(session, parts, number, suppression_key=key, shop_asked=False))
+                    raise stranger(await stranger_answer(session, parts, number, suppression_key=key, shop_asked=None))
             else:
                 found = await customer_of_workflow(session, parts.id, workflow_id or "")
                 if found is None:

@@ -14,6 +14,7 @@ from models.tables import Journey
 from policies.phones import mask_phone
 from reports.documents import StopDocument
 from storage.customers import lock_customer
+from storage.daily_selections import selection_of
 from storage.engine import Database
 from storage.journeys import find_journey
 from storage.stopping import count_running, stop_customer, stop_everybody
@@ -109,4 +110,12 @@ async def _stop_one(
         )
     if enrollment is None and not unpaced:
         raise Failure(f"{mask_phone(phone)} is not in {journey.name}; `status` tells the whole story", code=NOT_FOUND)
+    if unpaced:
+        async with database.read() as session:
+            always_on = await selection_of(session, required_id(journey.id)) is not None
+        if always_on:
+            run.output.note(
+                f"{journey.name} is always on, and whoever was never in it is asked about every day: it may select "
+                "them again; `customers opt-out` keeps them out"
+            )
     return int(enrollment is not None), int(unpaced)

@@ -18,7 +18,8 @@ from models.money import Money
 USD: Final = "USD"
 _CENT: Final = Decimal("0.01")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
-_NUMBER: Final = re.compile(r"\d{1,18}(\.\d{1,18})?")
+_NUMBER: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,18})?")
+"""No unit is worth a billion dollars; an amount times such a rate would have more digits than are reckoned with."""
 _ONE: Final = Decimal(1)
 
 

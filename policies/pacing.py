@@ -6,7 +6,8 @@ same days and slots when it runs again.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -48,6 +49,59 @@ def assign_days(
         taken[day] += 1
         days.append(day)
     return days
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Somebody with a later day; one of the control group takes no room of it."""
+
+    day: date
+    control: bool
+
+
+def put_off(
+    queue: Iterable[Waiter],
+    *,
+    entered_today: int,
+    today: date,
+    max_per_day: int,
+    hours: SendingHours | None = None,
+) -> list[date]:
+    """The days of those who wait, where a day has passed without them: during a pause, or while nothing ran.
+
+    All who missed their day at once would be more than a day takes, so that whoever waits is put off behind them, in
+    the same order. Nobody's day comes earlier; the control group goes along with the one before.
+
+    Args:
+        queue: who waits, in the order of their days.
+        entered_today: how many have entered today already.
+        today: the first day that may be given.
+        max_per_day: new entrants a day.
+        hours: as for `assign_days`.
+
+    Raises:
+        ValueError: `max_per_day` is below 1.
+    """
+    if max_per_day < 1:
+        raise ValueError("max_per_day must be at least 1")
+    days: list[date] = []
+    day, room = _open_day(today, hours), max_per_day
+    if day == today:
+        room -= entered_today
+    if room <= 0:
+        day, room = _open_day(day + timedelta(days=1), hours), max_per_day
+    for one in queue:
+        if one.day > day or (room <= 0 and not one.control):
+            day, room = _open_day(max(one.day, day + timedelta(days=1)), hours), max_per_day
+        room -= not one.control
+        days.append(day)
+    return days
+
+
+def _open_day(day: date, hours: SendingHours | None) -> date:
+    while hours is not None and day.weekday() not in hours.weekdays:
+        day += timedelta(days=1)
+    return day
 
 
 def spread_offset(key: str, open_seconds: int) -> int:

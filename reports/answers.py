@@ -28,7 +28,9 @@ def answer(case: Case) -> AnswerView:
 
 
 def _answer(case: Case) -> Answer:
-    newest = case.passages[0] if case.passages else None
+    # After a merge the open one need not be the newest: the passage of whoever was given up may be younger.
+    running = (one for one in case.passages if one.enrollment.closed_at is None)
+    newest = next(running, case.passages[0] if case.passages else None)
     if newest is not None and newest.enrollment.closed_at is None:
         return inside(case, newest)
     closed_at = newest.enrollment.closed_at if newest is not None else None
@@ -85,9 +87,17 @@ async def case_of(
 
 
 async def stranger_answer(
-    session: AsyncSession, parts: StoreParts, phone: str, *, suppression_key: bytes, shop_asked: bool
+    session: AsyncSession, parts: StoreParts, phone: str, *, suppression_key: bytes, shop_asked: bool | None
 ) -> AnswerView:
-    """The answer about a number that no customer of the store has."""
+    """The answer about a number that no customer of the store has.
+
+    Args:
+        session: any transaction.
+        parts: the store.
+        phone: in E.164.
+        suppression_key: `storage.stores.suppression_key` of the store.
+        shop_asked: whether the shop could be asked for it; None where nobody tried.
+    """
     shown = mask_phone(phone)
     listed = await suppressed(session, parts.id, [suppression_hash(phone, suppression_key)])
     if listed:
@@ -100,7 +110,10 @@ async def stranger_answer(
     if shop_asked:
         text = f"{first}, the shop's own list included, so it was never considered for anything"
         advice = "see that the number is written as the shop has it, with its country"
-    else:
+    elif shop_asked is None:
         text = f"{first}, so it was never considered for anything; the shop was not asked"
         advice = f"`why-not JOURNEY PHONE` asks the shop too; {_FROM_THE_SHOP}"
+    else:
+        text = f"{first}, so it was never considered for anything; the shop could not be asked whether it has them"
+        advice = f"see that the shop answers (`store check`), and ask again; {_FROM_THE_SHOP}"
     return Answer(AnswerCode.UNKNOWN, text, None, None, advice).view()

@@ -181,7 +181,7 @@ def _now(case: Case, outcome: str) -> str:
     """Whether the rules say something else by now."""
     rule = case.failing
     if rule is None:
-        return f"Asked now, every rule lets them in. {_next(case)}"
+        return f"Asked now, every rule lets them in. {_next(case)}".rstrip()
     if rule.rule == outcome:
         return f"Asked now, the rule says the same ({rule.seen}). {_from(case, rule)}".rstrip()
     what = f"{outcome_words(rule.rule)} ({rule.seen}; asked is {rule.threshold})"

@@ -55,6 +55,12 @@ async def lock_customer(session: AsyncSession, customer_id: int) -> Customer:
         customer_id = customer.merged_into_id
 
 
+async def lock_customers(session: AsyncSession, customer_ids: Sequence[int]) -> None:
+    """Lock the rows of many until the transaction ends, by id: in the order in which everybody locks them."""
+    of_them = select(Customer.id).where(col(Customer.id).in_(sorted(set(customer_ids)))).order_by(col(Customer.id))
+    await session.exec(of_them.with_for_update())
+
+
 async def upsert_people(
     session: AsyncSession, store_id: int, people: Sequence[ShopPerson], *, now: datetime
 ) -> list[Customer]:

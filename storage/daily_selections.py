@@ -154,7 +154,7 @@ async def open_day(session: AsyncSession, journey_id: int, *, now: datetime) -> 
     """Write down the selection of this day, if the journey runs and is always on; repeating it changes nothing.
 
     A selection of an earlier day that has considered nobody yet, because the shop could not be read, becomes this
-    day's: it will see everybody whom this one would.
+    day's, with the version and the limits of this day: it will see everybody whom this one would.
 
     Returns:
         The launches to carry out, oldest first: this day's, and those of earlier days that are not over.
@@ -179,9 +179,10 @@ async def open_day(session: AsyncSession, journey_id: int, *, now: datetime) -> 
         )
     )
     if not await _has_launch(session, journey_id, day):
-        unread = [one for one in under_way if _has_not_begun(one) and one.version_id == version_id]
+        unread = [one for one in under_way if _has_not_begun(one)]
         if unread:
-            unread[0].day = day
+            unread[0].day, unread[0].version_id = day, version_id
+            unread[0].entrant_limit, unread[0].only_new = row.entrant_limit, row.only_new
         else:
             launch = await open_launch(
                 session,

@@ -29,10 +29,9 @@ async def holdout_arms(session: AsyncSession, journey_id: int, *, now: datetime)
     percents = await _percents(session, journey_id)
     # A percentage under which nobody happens to be held out has nobody to compare its customers with.
     held = {percents[version_id] for version_id in await _versions_with_control(session, journey_id)}
-    entries = _entries(journey_id, percents, held)
-    firsts = _firsts(entries, now)
-    standings, sizes = await _people(session, firsts)
-    sales = _sales(entries, firsts, now)
+    entries = _entries(journey_id, percents, held, now)
+    standings, sizes = await _people(session, entries)
+    sales = _sales(entries, now)
     buyers = await _buyers(session, sales)
     spent = await _spent(session, sales)
 
@@ -72,22 +71,36 @@ async def _versions_with_control(session: AsyncSession, journey_id: int) -> list
     return [version_id for (version_id,) in await fetch(session, query.distinct())]
 
 
-def _entries(journey_id: int, percents: dict[int, int], held: set[int]) -> CTE:
-    """Every entry of either arm with whose it is now, its percentage, and its place among those of the person."""
+def _entries(journey_id: int, percents: dict[int, int], held: set[int], now: datetime) -> CTE:
+    """Every entry of either arm: whose it is now, its place among those of the person, and how the person stands.
+
+    Somebody stands as their first drawn entry does, or the first of all where none was drawn; each of their entries
+    tells it, as windows see it: joined to itself, this would be read anew for every person.
+    """
     person = func.coalesce(Customer.merged_into_id, Customer.id)
     percent: Any = case(percents, value=col(Enrollment.version_id), else_=0) if percents else literal(0)
     drawn = case((percent.in_(held), 1), else_=0) if held else literal(0)
-    query = (
+    horizon_at = col(Enrollment.horizon_at)
+    stands = case(
+        (drawn == 0, literal("unheld")),
+        (or_(horizon_at.is_(None), horizon_at > now), literal("running")),
+        else_=literal(_COMPARED),
+    )
+    order = (drawn.desc(), col(Enrollment.entered_at), col(Enrollment.id))
+
+    def first(value: Any) -> ColumnElement[Any]:
+        return func.first_value(value, type_=value.type).over(partition_by=person, order_by=order)
+
+    query: Any = (
         select(
             person.label("person"),
-            col(Enrollment.control).label("control"),
             col(Enrollment.entered_at).label("entered_at"),
-            col(Enrollment.horizon_at).label("horizon_at"),
-            percent.label("percent"),
-            drawn.label("drawn"),
-            func.row_number()
-            .over(partition_by=person, order_by=(drawn.desc(), col(Enrollment.entered_at), col(Enrollment.id)))
-            .label("place"),
+            horizon_at.label("horizon_at"),
+            func.row_number().over(partition_by=person, order_by=order).label("place"),
+            first(col(Enrollment.control)).label("control"),
+            first(percent).label("percent"),
+            first(col(Enrollment.entered_at)).label("since"),
+            first(stands).label("stands"),
         )
         .join(Customer, col(Customer.id) == col(Enrollment.customer_id))
         .where(col(Enrollment.journey_id) == journey_id)
@@ -95,51 +108,40 @@ def _entries(journey_id: int, percents: dict[int, int], held: set[int]) -> CTE:
     return computed_once(query, "entries")
 
 
-def _firsts(entries: CTE, now: datetime) -> CTE:
-    """The first drawn entry of each person, and how it stands; of who was never drawn, the first."""
-    one = entries.c
-    stands = case(
-        (one.drawn == 0, literal("unheld")),
-        (or_(one.horizon_at.is_(None), one.horizon_at > now), literal("running")),
-        else_=literal(_COMPARED),
-    )
-    query = select(one.person, one.control, one.percent, one.entered_at, stands.label("stands")).where(one.place == 1)
-    return computed_once(query, "firsts")
-
-
-def _sales(entries: CTE, firsts: CTE, now: datetime) -> CTE:
+def _sales(entries: CTE, now: datetime) -> CTE:
     """Every order within a horizon that is over of the compared, once, in the arm of the person's first entry."""
+    one = entries.c
     query = (
         select(
             col(Order.id).label("order_id"),
-            firsts.c.person,
-            firsts.c.percent,
-            firsts.c.control,
+            one.person,
+            one.percent,
+            one.control,
             col(Order.currency).label("currency"),
             col(Order.total_minor).label("minor"),
         )
-        .select_from(firsts)
-        .join(entries, and_(entries.c.person == firsts.c.person, entries.c.entered_at >= firsts.c.entered_at))
+        .select_from(entries)
         .join(
             Order,
             and_(
-                col(Order.customer_id) == firsts.c.person,
-                col(Order.ordered_at) >= entries.c.entered_at,
-                col(Order.ordered_at) < entries.c.horizon_at,
+                col(Order.customer_id) == one.person,
+                col(Order.ordered_at) >= one.entered_at,
+                col(Order.ordered_at) < one.horizon_at,
             ),
         )
-        .where(firsts.c.stands == _COMPARED, entries.c.horizon_at <= now, counted())
+        .where(one.stands == _COMPARED, one.entered_at >= one.since, one.horizon_at <= now, counted())
         .distinct()
     )
     return computed_once(query, "sales")
 
 
-async def _people(session: AsyncSession, firsts: CTE) -> tuple[dict[bool, Standing], dict[tuple[int, bool], int]]:
+async def _people(session: AsyncSession, entries: CTE) -> tuple[dict[bool, Standing], dict[tuple[int, bool], int]]:
     """How the people of each arm stand, and how many of each stratum's arms are compared."""
     counts: dict[bool, Counter[str]] = {False: Counter(), True: Counter()}
     sizes: dict[tuple[int, bool], int] = {}
-    keys = (firsts.c.control, firsts.c.stands, firsts.c.percent)
-    for control, stands, percent, people in await fetch(session, select(*keys, func.count()).group_by(*keys)):
+    keys = (entries.c.control, entries.c.stands, entries.c.percent)
+    query = select(*keys, func.count()).where(entries.c.place == 1).group_by(*keys)
+    for control, stands, percent, people in await fetch(session, query):
         counts[bool(control)][stands] += people
         if stands == _COMPARED:
             sizes[percent, bool(control)] = people

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
-from sqlalchemy import Table, delete, func, insert
+from sqlalchemy import Table, bindparam, delete, func, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables import Launch, Paced
+from policies.pacing import Waiter
+from storage.stores import required_id
 
 _PACED = cast("Table", Paced.__table__)  # type: ignore[attr-defined]
+_MOVE = update(_PACED).where(_PACED.c.id == bindparam("row")).values(day=bindparam("to"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,23 @@ async def paced_until(session: AsyncSession, journey_id: int, today: date, *, li
         .limit(limit)
     )
     return list(rows)
+
+
+async def all_paced(session: AsyncSession, journey_id: int) -> list[tuple[int, Waiter]]:
+    """Everybody who waits, by row id, in the order of their days."""
+    rows = await session.exec(
+        select(col(Paced.id), col(Paced.day), col(Paced.control))
+        .where(Paced.journey_id == journey_id)
+        .order_by(col(Paced.day), col(Paced.id))
+    )
+    return [(required_id(key), Waiter(day, control)) for key, day, control in rows]
+
+
+async def move_days(session: AsyncSession, days: Mapping[int, date]) -> None:
+    """Give these rows other days."""
+    rows = [{"row": key, "to": day} for key, day in days.items()]
+    if rows:
+        await (await session.connection()).execute(_MOVE, rows)
 
 
 async def unpace(session: AsyncSession, journey_id: int, customer_ids: Sequence[int]) -> None:

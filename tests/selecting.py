@@ -16,7 +16,7 @@ from activities.selection import Selection
 from activities.services import Services
 from models.enums import ConsentState, JourneyState, LaunchState
 from models.journey import WinBack
-from models.tables import Customer, Enrollment, Launch, LaunchCandidate, Paced
+from models.tables import Customer, Enrollment, Journey, Launch, LaunchCandidate, Paced
 from providers.shopify.client import ShopifyClient
 from providers.shopify.records import ShopAccess
 from providers.whatsapp.client import WhatsAppClient
@@ -133,6 +133,11 @@ class Selecting:
         await self.select(launch_id)
         await self.enroll(launch_id)
         return launch_id
+
+    async def put(self, state: JourneyState) -> None:
+        """Pause the journey, say."""
+        async with self.world.database.write() as session:
+            (await session.get_one(Journey, self.journey_id)).state = state
 
     async def pass_days(self, days: float) -> None:
         """Let time pass, and let those enter whose day has come."""

@@ -1,6 +1,7 @@
 """Makes the documents of several runs out of what each of them came to."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 
 from cli.simulation.document import Outcome
 from cli.simulation.options import Options
@@ -63,7 +64,8 @@ def comparison(
 def assumed_in(options: Options) -> Assumptions:
     """What a single simulation rests on."""
     habits = options.habits or Habits()
-    rates = (Rate.parse(str(habits.replies)), Rate.parse(str(habits.orders)))
+    replies, orders = Decimal(str(habits.replies)), Decimal(str(habits.orders))
+    rates = (Rate(replies, replies), Rate(orders, orders))
     return assumptions(options, rates, [options.seed])
 
 

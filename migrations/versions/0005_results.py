@@ -21,26 +21,46 @@ def upgrade() -> None:
 
 
 def _arms() -> None:
-    """The arm outlives the state `control`; of those that are over, what was decided at their selection tells."""
+    """The arm outlives the state `control`; of those that are over, what was decided at their selection tells.
+
+    A decision was written down only where it differed from the one before, so that of somebody's second passage as
+    control is the first one's. Findings of a daily review had none: their review says it.
+    """
     op.add_column("enrollment", sa.Column("control", sa.Boolean(), nullable=False, server_default=sa.false()))
     enrollment = sa.table(
         "enrollment",
         sa.column("id"),
         sa.column("journey_id"),
         sa.column("customer_id"),
+        sa.column("analysis_id"),
         sa.column("state"),
         sa.column("selected_at"),
         sa.column("control", sa.Boolean()),
     )
     decision = sa.table(
-        "entry_decision", sa.column("journey_id"), sa.column("customer_id"), sa.column("at"), sa.column("outcome")
+        "entry_decision",
+        sa.column("id"),
+        sa.column("journey_id"),
+        sa.column("customer_id"),
+        sa.column("at"),
+        sa.column("outcome"),
     )
-    drawn = sa.exists().where(
-        decision.c.journey_id == enrollment.c.journey_id,
-        decision.c.customer_id == enrollment.c.customer_id,
-        decision.c.at == enrollment.c.selected_at,
-        decision.c.outcome == "control",
+    review = sa.table("review", sa.column("analysis_id"), sa.column("outcome"))
+    send = sa.table("send", sa.column("enrollment_id"))
+    decided = (
+        sa.select(decision.c.outcome)
+        .where(
+            decision.c.journey_id == enrollment.c.journey_id,
+            decision.c.customer_id == enrollment.c.customer_id,
+            decision.c.at <= enrollment.c.selected_at,
+        )
+        .order_by(decision.c.at.desc(), decision.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
     )
+    reviewed = sa.exists().where(review.c.analysis_id == enrollment.c.analysis_id, review.c.outcome == "control")
+    written_to = sa.exists().where(send.c.enrollment_id == enrollment.c.id)
+    drawn = sa.and_(sa.or_(decided == "control", reviewed), ~written_to)
     op.execute(sa.update(enrollment).where(sa.or_(enrollment.c.state == "control", drawn)).values(control=sa.true()))
     op.create_index(
         "enrollment_starting",

@@ -185,7 +185,9 @@ def _of_messages(scope: Scope, source: Source, key: str) -> Fact | None:
 
 def _id_of(rows: CTE, text: str) -> Any:
     """The id as the rows have it; None if it cannot be one."""
-    return parse_number(text) if isinstance(rows.c.id.type, Integer) else text
+    if isinstance(rows.c.id.type, Integer):
+        return parse_number(text)
+    return text if text.isprintable() else None  # a zero byte, or half a character, no database takes
 
 
 def _listed(row: dict[str, Any]) -> Listed:

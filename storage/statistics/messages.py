@@ -2,9 +2,8 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, FromClause, and_, case, func, null, or_, select, type_coerce
+from sqlalchemy import ColumnElement, FromClause, and_, case, func, or_, select
 
-from models.columns import UtcDateTime
 from models.enums import AttemptStatus, EventKind, SendState, SkipReason
 from policies.opt_out import OptOutSource
 from storage.engine import LARGEST_ID
@@ -133,7 +132,11 @@ def _plain(scope: Scope) -> Query:
 
 
 def _with_replies(scope: Scope) -> Query:
-    """Each message with the first thing that its customer wrote after it, before the next one, in its passage."""
+    """Each message with the first thing that its customer wrote after it, before the next one, in its passage.
+
+    Joined and grouped rather than asked for row by row: of tables that were filled a moment ago PostgreSQL knows
+    nothing, and would read all messages of all chats for each row.
+    """
     plain = _plain(scope).subquery("plain")
     following = func.lead(plain.c.at).over(
         partition_by=[plain.c.enrollment_id, plain.c.reached],
@@ -144,26 +147,28 @@ def _with_replies(scope: Scope) -> Query:
 
     def heard(at: ColumnElement[Any]) -> ColumnElement[bool]:
         return and_(
+            row.reached == 1,
             at > row.at,
             or_(row.next_at.is_(None), at < row.next_at),
             or_(row.closed_at.is_(None), at <= row.closed_at),
         )
 
-    wrote = (
-        pick(func.min(CHAT_MESSAGES.c.at))
-        .select_from(CHAT_MESSAGES)
-        .join(CONVERSATIONS, CONVERSATIONS.c.id == CHAT_MESSAGES.c.conversation_id)
-        .where(CONVERSATIONS.c.customer_id == row.customer_id, CHAT_MESSAGES.c.inbound, heard(CHAT_MESSAGES.c.at))
-        .correlate(timed)
-        .scalar_subquery()
+    wrote = and_(
+        CHAT_MESSAGES.c.conversation_id == CONVERSATIONS.c.id, CHAT_MESSAGES.c.inbound, heard(CHAT_MESSAGES.c.at)
     )
     # The words of somebody who was erased are gone; that they were written is still on record.
     a_message = or_(EVENTS.c.kind == EventKind.CUSTOMER_REPLIED, EVENTS.c.source == OptOutSource.STOP_WORD)
-    told = (
-        pick(func.min(EVENTS.c.occurred_at))
-        .where(EVENTS.c.customer_id == row.customer_id, a_message, heard(EVENTS.c.occurred_at))
-        .correlate(timed)
-        .scalar_subquery()
+    told = and_(
+        row.erased_at.is_not(None), EVENTS.c.customer_id == row.customer_id, a_message, heard(EVENTS.c.occurred_at)
     )
-    replied_at = case((row.reached == 0, null()), (row.erased_at.is_not(None), func.coalesce(wrote, told)), else_=wrote)
-    return pick(*row, type_coerce(replied_at, UtcDateTime).label("replied_at")).where(*scope.period.holds(row.at))
+    replied_at = func.coalesce(func.min(CHAT_MESSAGES.c.at), func.min(EVENTS.c.occurred_at))
+    return (
+        pick(*row, replied_at.label("replied_at"))
+        .select_from(timed)
+        # One after the other: joined with each other first, SQLite would read all chats for each row.
+        .join(CONVERSATIONS, CONVERSATIONS.c.customer_id == row.customer_id, isouter=True)
+        .join(CHAT_MESSAGES, wrote, isouter=True)
+        .join(EVENTS, told, isouter=True)
+        .where(*scope.period.holds(row.at))
+        .group_by(row.id, *(column for column in row if column is not row.id))
+    )

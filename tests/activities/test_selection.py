@@ -1,19 +1,33 @@
 """Who enters with a launch, and when, on both databases."""
 
+import asyncio
 from collections import Counter
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
+from activities.entering import Entering
 from activities.selection import Selection
 from activities.shop_pages import read_lapsed
 from models.enums import ConsentState, EnrollmentState, JourneyState, LaunchState, LeftOut
-from models.tables import Customer, Enrollment, EntryDecision, LaunchCandidate, Paced
+from models.tables import Customer, Enrollment, EntryDecision, Launch, LaunchCandidate, Paced
 from providers.errors import Throttled
 from sandbox.shopify.cost import Bucket
+from storage.customers import lock_customer
 from storage.engine import Database
-from storage.journeys import publish
-from storage.launches import CONTROL, ELIGIBLE, ENTERED, PACED, Decision, add_candidates, open_launch, record_decisions
+from storage.journeys import journey_of, publish
+from storage.launches import (
+    CONTROL,
+    ELIGIBLE,
+    ENTERED,
+    PACED,
+    Decision,
+    add_candidates,
+    give_up,
+    open_launch,
+    record_decisions,
+)
 from storage.stores import required_id
 from tests.refusing import Sending
 from tests.selecting import ZONE, Selecting, drawn, selecting, win_back
@@ -127,7 +141,8 @@ async def test_the_control_group_is_asked_again_and_occupies_nothing_before_its_
     assert outcomes[other] == CONTROL
     arms = await shop.arms()
     assert (buyer in arms, refuser in arms, arms[other]) == (False, False, True)
-    await shop.pass_days(10)
+    for _ in range(10):
+        await shop.pass_days(1)
     assert not await shop.days()
     entered = await shop.arms()
     assert {one for one, control in entered.items() if control} == set(held_out) - {buyer, refuser}
@@ -210,3 +225,120 @@ async def test_a_page_goes_on_where_the_shop_throttles_it(shop: Selecting, monke
     shop.shopify.buckets[SHOP] = Bucket(maximum=1000, restore_rate=1, timer=lambda: sum(waits))
     with pytest.raises(Throttled):
         await read_lapsed(shop.services.shopify, shop.access, **options)  # type: ignore[arg-type]
+
+
+async def test_who_missed_their_day_in_a_pause_is_not_let_in_all_at_once(shop: Selecting) -> None:
+    """After a pause a day has no more room than before: all who wait are put off, in the order that they had."""
+    numbers = range(1, 31)
+    for number in numbers:
+        shop.customer(number, silent_days=200 - number)
+    treated, _ = _arms(numbers)
+    await shop.launch(win_back(control_percent=PERCENT, max_per_day=3))
+    await shop.put(JourneyState.PAUSED)
+    await shop.pass_days(4)
+    await shop.put(JourneyState.ACTIVE)
+    entered = sorted(await shop.arms())
+    for days in (0, *[1] * (len(treated) // 3)):
+        await shop.pass_days(days)
+        new = sorted(set(await shop.arms()) - set(entered))
+        assert sum(one in treated for one in new) <= 3
+        entered += new
+    assert entered == list(numbers)
+
+
+async def test_a_launch_after_a_pause_leaves_the_day_to_those_who_missed_theirs(shop: Selecting) -> None:
+    """Whoever qualifies only now comes behind them, and the day still takes no more than it takes."""
+    for number in range(1, 9):
+        shop.customer(number, silent_days=200 - number)
+    await shop.launch(win_back(max_per_day=2))
+    await shop.put(JourneyState.PAUSED)
+    await shop.pass_days(4)
+    await shop.put(JourneyState.ACTIVE)
+    shop.customer(9, silent_days=300)
+    await shop.launch(win_back(max_per_day=2))
+    for entered in (4, 6, 8, 9):
+        await shop.pass_days(0 if entered == 4 else 1)
+        assert set(await shop.arms()) == set(range(1, entered + 1))
+
+
+async def test_nobody_is_given_a_day_on_which_nothing_is_sent(shop: Selecting) -> None:
+    """Launched on a Sunday for weekdays only: the weekend's entrants would all be written to on Monday."""
+    assert NOON.isoweekday() == 7
+    for number in range(1, 15):
+        shop.customer(number, silent_days=200 - number)
+    weekdays = ["mon", "tue", "wed", "thu", "fri"]
+    await shop.launch(win_back(max_per_day=2, weekdays=weekdays))
+    assert Counter((await shop.days()).values()) == {1: 2, 2: 2, 3: 2, 4: 2, 5: 2, 8: 2, 9: 2}
+    for count in (2, 4, 6, 8, 10, 10, 10, 12, 14):
+        await shop.pass_days(1)
+        assert len(await shop.arms()) == count
+
+
+async def test_a_launch_that_goes_on_days_later_gives_days_again(shop: Selecting) -> None:
+    """Its workers were away since the days were given: those of three days do not enter on one."""
+    for number in range(1, 7):
+        shop.customer(number, silent_days=200 - number)
+    launch_id = await shop.open(win_back(max_per_day=2))
+    await shop.select(launch_id)
+    shop.world.now += timedelta(days=2)
+    await shop.enroll(launch_id)
+    assert set(await shop.arms()) == {1, 2}
+    assert await shop.days() == {3: 1, 4: 1, 5: 2, 6: 2}
+
+
+async def test_whoever_waits_from_several_launches_is_locked_by_id(shop: Selecting, database: Database) -> None:
+    """Nobody else who locks the same customers, in the order in which all do, waits for it while it waits for them."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has one lock")
+    for number in (1, 2):
+        shop.customer(number)
+    launch_id = await shop.launch(win_back(max_per_day=1))
+    (waits,), (inside,) = await shop.world.rows(Paced), await shop.world.rows(Enrollment)
+    assert inside.customer_id < waits.customer_id
+    async with database.write() as session:
+        await session.delete(await session.get_one(Enrollment, inside.id))
+        other = Launch(**(await session.get_one(Launch, launch_id)).model_dump(exclude={"id"}))
+        session.add(other)
+        await session.flush()
+        changed = {"id": None, "launch_id": other.id, "customer_id": inside.customer_id}
+        session.add(Paced(**waits.model_dump() | changed))
+    shop.world.now += timedelta(days=1)
+    async with database.write() as session:
+        await lock_customer(session, inside.customer_id)
+        entering = asyncio.create_task(Entering(shop.services).enter_paced(shop.journey_id, now=shop.world.now))
+        await _waits_for_a_lock(database)
+        await lock_customer(session, waits.customer_id)
+    await entering
+    assert set(await shop.arms()) == {1, 2}
+
+
+async def test_a_launch_that_is_given_up_meanwhile_does_not_come_back(shop: Selecting, database: Database) -> None:
+    """While its page of the shop is written down, and while it begins after a pause: it stays given up."""
+    if database.is_sqlite:
+        pytest.skip("SQLite has one lock")
+    shop.customer(1)
+    selection = Selection(shop.services)
+    for before in (LaunchState.SELECTING, LaunchState.WAITING):
+        launch_id = await shop.open(win_back())
+        async with database.write() as session:
+            (await session.get_one(Launch, launch_id)).state = before
+        async with database.write() as session:
+            await journey_of(session, shop.journey_id, alone=True)
+            await give_up(session, launch_id, error="stopped", now=NOON)
+            await session.flush()
+            going: asyncio.Task[object] = asyncio.create_task(
+                selection.select_page(launch_id, None, now=NOON)
+                if before is LaunchState.SELECTING
+                else selection.phase(launch_id)
+            )
+            await _waits_for_a_lock(database)
+        await going
+        assert (await shop.world.one(Launch, launch_id)).state is LaunchState.FAILED
+
+
+async def _waits_for_a_lock(database: Database) -> None:
+    blocked = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+    async with database.read() as session:
+        connection = await session.connection()
+        while (await connection.execute(blocked)).first() is None:  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(0.01)

@@ -145,6 +145,19 @@ async def test_a_number_that_nobody_has(world: Scene) -> None:
     assert "see that the number is written as the shop has it" in answer.err
 
 
+async def test_a_number_that_nobody_has_while_the_shop_is_away(world: Scene) -> None:
+    """Nobody is told to ask once more with the command that has just been typed."""
+    async with world.database.write() as session:
+        journey, _ = await publish(session, 1, DEFINITION, now=START)
+        journey.state = JourneyState.ACTIVE
+        world.shop.token = "another"
+    answer = await world.run("why-not", DEFINITION.name, PHONE)
+    assert answer.code == 3
+    assert "the shop could not be asked" in answer.err
+    assert "`store check`" in answer.err
+    assert "`why-not JOURNEY PHONE`" not in answer.err
+
+
 async def test_a_number_that_the_shop_knows_and_nobody_else(world: Scene) -> None:
     """The shop's customer of twelve days ago was never considered: the shop's own filter does not return them."""
     async with world.database.write() as session:

@@ -305,6 +305,18 @@ async def test_without_a_name_only_what_is_wrong_is_told(world: Scene) -> None:
     assert "journey_state" not in found
 
 
+async def test_a_time_zone_that_this_machine_does_not_know(world: Scene) -> None:
+    """It is named with what to do, and the other commands say where to look instead of breaking down."""
+    await launched(world)
+    await change(world, Store, time_zone="Mars/Phobos")
+    for name in (NAME, None):
+        found = await doctor(world, name)
+        assert found["stores"][0]["state"] == "fault"
+        assert "'Mars/Phobos' is unknown on this machine" in found["stores"][0]["text"]
+        assert "tzdata" in found["stores"][0]["advice"]
+    assert "time zone is unknown on this machine" in (await world.run("journeys")).err
+
+
 async def test_what_has_to_run(world: Scene, temporal: Client) -> None:
     """Nobody polls the queues, no watch runs, no upkeep, no schedule: each is a fault until it is there."""
     watched = await launched(world, follow_up())

@@ -132,6 +132,16 @@ async def test_stop_for_one_customer_leaves_the_others_in(world: Scene, journey_
     assert (await world.run("stop", "quiet", "--customer", "07700 900002", "--yes")).code == 3
 
 
+async def test_stop_for_one_who_waits_says_that_an_always_on_journey_goes_on(world: Scene, journey_file: Path) -> None:
+    """They never were in it, so that nothing keeps the next day's selection from taking them."""
+    edit(journey_file, ("{hours", "{max_per_day: 1, hours"))
+    for number in range(1, 3):
+        world.customer(number, days_ago=80 - number)
+    assert (await world.run("launch", str(journey_file), "--schedule", "daily@09:30", "--yes")).code == 0
+    stopped = await world.run("stop", "quiet", "--customer", "07700 900002", "--yes")
+    assert (stopped.code, "always on" in stopped.err, "opt-out" in stopped.err) == (0, True, True)
+
+
 async def test_a_launch_lists_every_reason_why_it_cannot_start(world: Scene, journey_file: Path) -> None:
     """Templates, coupon and the order wall are all named, and nothing is stored."""
     world.shop.scopes = ALL_SCOPES - {"read_all_orders"}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,12 +14,16 @@ from sqlmodel import select
 from temporalio.client import Client
 
 from activities.schedules import ScheduleView, look_at_daily
+from cli.launch_schedule import set_schedule
 from composition import system_clock
 from models.enums import EnrollmentState, JourneyState, LaunchState, StoreEventKind, TemplateStatus
 from models.tables import DailySelection, Enrollment, Journey, Launch, Store, StoreEvent
 from storage.daily_selections import daily_schedule_id, selection_times
+from storage.engine import Database
 from storage.store_events import NO_ADDRESS
+from storage.stores import store_parts
 from tests.cli.conftest import Scene, edit
+from tests.selecting import selecting, win_back
 from workflows.health import HealthWorkflow
 from workflows.ids import health_workflow_id
 
@@ -219,3 +224,15 @@ async def test_other_kinds_have_no_daily_selection(scene: Scene, example: str, w
     """One sentence says what they do instead."""
     answer = await scene.run("launch", f"examples/{example}.yaml", "--yes", "--schedule", "daily@09:00")
     assert (answer.code, why in answer.err) == (2, True), answer.err
+
+
+async def test_a_journey_that_is_stopped_while_it_starts_is_not_kept_on(database: Database) -> None:
+    """Else the next launch of it would be one for every day, without a word."""
+    shop = await selecting(database)
+    launch_id = await shop.open(win_back())
+    await shop.put(JourneyState.STOPPED)
+    async with database.read() as session:
+        parts = await store_parts(session, shop.world.store_id)
+    run = mock.Mock(clock=shop.world.clock)
+    await set_schedule(run, shop.services, parts, launch_id, at="09:30", limit=None, only_new=False)
+    assert await shop.world.rows(DailySelection) == []

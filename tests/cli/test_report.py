@@ -243,6 +243,8 @@ async def test_rates_from_the_first_to_the_last(scene: Scene, told: Reporting, t
     totals = json.loads((await scene.run("report", JOURNEY, "--out", str(out), "--json")).out)["totals"]
     assert {one["currency"]: one["usd"] for one in totals["revenue"]} == {"EUR": "54.89", "JPY": "7.92", "USD": "15.00"}
     assert totals["usd"] == "77.81"
+    assert "orders in GBP have no amount" in (await scene.run("rates", "list", "gbp")).out
+    assert "a US dollar is one" in (await scene.run("rates", "list", "USD")).out
     assert (await scene.run("rates", "remove", "EUR", "--on", "2026-11-23")).code == 0
     before = json.loads((await scene.run("report", JOURNEY, "--out", str(out), "--yes", "--json")).out)["totals"]
     assert {one["currency"]: one["usd"] for one in before["revenue"]}["EUR"] == "53.89"

@@ -86,6 +86,15 @@ async def test_a_number_opened_as_a_document(counted: Scene) -> None:
     assert (len(following["rows"]), following["next"]) == (7, None)
 
 
+async def test_behind_the_last_row_there_is_nothing_which_is_not_nobody(counted: Scene) -> None:
+    """Of a number that counts fifteen it is never said that nobody counts."""
+    answer = await counted.run("stats", NAME, "--list", "started", "--after", "no-such-row")
+    assert "Nothing of started comes after no-such-row" in answer.out
+    assert "Nobody" not in answer.out
+    answer = await counted.run("stats", NAME, "--list", "closed:failed")
+    assert "Nobody and nothing counts as closed:failed" in answer.out
+
+
 async def test_stats_for_a_person(counted: Scene) -> None:
     """The five, the partition, the stages with what failed in words, the money, and the holdout's answer."""
     answer = await counted.run("stats", NAME, "--by", "day")

@@ -50,6 +50,7 @@ def test_a_dollar_is_a_dollar_and_half_a_cent_is_a_cent() -> None:
         ("EUR", "1,1"),
         ("EUR", "NaN"),
         ("EUR", "1e3"),
+        ("EUR", "9999999999"),
     ],
 )
 def test_what_is_no_rate_is_refused(currency: str, usd: str) -> None:

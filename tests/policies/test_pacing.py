@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from models.journey import SendingRules, Weekday
 from policies.calendar import SendingHours, is_open, local_date, next_opening, start_of_local_day
-from policies.pacing import assign_days, spread_offset, start_moment
+from policies.pacing import Waiter, assign_days, put_off, spread_offset, start_moment
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MONDAY = date(2026, 7, 6)
@@ -128,3 +128,23 @@ def test_a_spread_start_is_open_not_past_and_on_its_day(
     assert is_open(start, hours, zone)
     expected = local_date(next_opening(max(now, start_of_local_day(day, zone)), hours, zone), zone)
     assert local_date(start, zone) == expected
+
+
+def test_whoever_missed_their_day_is_put_off_with_those_behind_them() -> None:
+    """A day takes no more than before and nobody's day comes earlier; control goes along with the one before."""
+    monday = date(2026, 11, 23)
+    written = [(-3, False), (-3, False), (-3, True), (-2, False), (0, False), (1, True), (1, False), (9, False)]
+    queue = [Waiter(monday + timedelta(days=day), control) for day, control in written]
+
+    def put(entered: int) -> list[int]:
+        days = put_off(queue, entered_today=entered, today=monday, max_per_day=2)
+        return [(day - monday).days for day in days]
+
+    assert put(0) == [0, 0, 0, 1, 1, 1, 2, 9]
+    assert put(1) == [0, 1, 1, 1, 2, 2, 2, 9]
+    assert put(5) == [1, 1, 1, 2, 2, 2, 3, 9]
+    hours = SendingHours.parse("08:00-20:00", [Weekday.WED, Weekday.FRI])
+    days = put_off(queue, entered_today=0, today=monday, max_per_day=2, hours=hours)
+    assert [(day - monday).days for day in days] == [2, 2, 2, 4, 4, 4, 9, 9]
+    with pytest.raises(ValueError, match="max_per_day"):
+        put_off(queue, entered_today=0, today=monday, max_per_day=0)

@@ -98,6 +98,20 @@ async def test_the_record_goes_over_when_two_customers_are_one(world: World) -> 
     assert (answer.code, answer.since) == (AnswerCode.LEFT_OUT, NOON)
 
 
+async def test_who_is_in_it_is_so_whatever_a_merge_has_ended_since(world: World) -> None:
+    """The passage of the one who was given up may be younger than the one that still runs."""
+    kept = await world.customer(external_id="2")
+    await world.enroll(kept)
+    world.now = NOON + HOUR
+    gone = await world.customer("+447700900124", external_id="1")
+    await world.enroll(gone)
+    async with world.database.write() as session:
+        by_id = {key: await lock_customer(session, key) for key in sorted((gone, kept))}
+        await merge_customers(session, by_id[kept], by_id[gone], now=NOON + 2 * HOUR)
+    world.now = NOON + 3 * HOUR
+    assert one(await asked(world)).answer.code is AnswerCode.ENTERED
+
+
 async def test_asking_reads_through_no_table(world: World) -> None:
     """A hundred thousand customers make the answer no slower: every statement finds its rows by an index."""
     reviews = Reviews(world)

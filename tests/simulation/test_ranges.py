@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -10,11 +11,14 @@ import pytest
 
 from cli.failures import Failure
 from cli.simulation import several
+from cli.simulation.collected import assumed_in
 from cli.simulation.document import Outcome
 from cli.simulation.options import Options
 from cli.simulation.ranges import Point, Rate, are_alternatives, points
 from cli.simulation.several import Plan, Progress, Trial, run_all
+from cli.simulation.several_document import Between
 from models.journey import JourneyDefinition, Tracking, WinBack
+from sandbox.habits import Habits
 
 DAILY = Tracking.model_validate({"name": "daily", "kind": "tracking"})
 LAPSED = WinBack.model_validate(
@@ -38,6 +42,13 @@ def test_a_rate_is_a_share_or_a_range_of_shares(text: str, low: float, high: flo
     assert rate.is_range is (low != high)
     assert float(rate.middle) == pytest.approx((low + high) / 2)
     assert float(Rate.parse("0.05-0.15").middle) == 0.1
+
+
+def test_a_very_small_rate_is_shown_as_it_was_given() -> None:
+    """Python writes it with an exponent, whose minus is not that of a range."""
+    assumed = assumed_in(replace(OPTIONS, habits=Habits(replies=0.00001, orders=0.0)))
+    assert assumed.replies == Between(low=0.00001, high=0.00001)
+    assert assumed.order_rate == Between(low=0, high=0)
 
 
 @pytest.mark.parametrize("text", ["", "x", "0.2-0.1", "1.5", "0.1-0.2-0.3", "-0.1", "nan", "0.1-inf"])

@@ -100,11 +100,17 @@ async def test_one_that_a_clock_runs_early_for_is_of_its_own_day(world: World) -
 
 
 async def test_a_selection_that_could_not_begin_becomes_the_next_days(world: World) -> None:
-    """A shop that cannot be read for days leaves one launch; one that is under way is asked for again as well."""
+    """A shop that cannot be read for days leaves one launch, of what was published last; one under way goes on too."""
     await _always_on(world)
     (first,) = await _open(world, MORNING)
+    changed = WinBack.model_validate({**DEFINITION.model_dump(), "priority": 51})
+    async with world.database.write() as session:
+        journey, version = await publish(session, world.store_id, changed, now=MORNING)
+        await keep_on(session, journey, at=AT, limit=9, only_new=False, now=MORNING)
     assert await _open(world, MORNING + DAY) == [first]
-    assert (await world.one(Launch, first)).day == date(2026, 11, 24)
+    launch = await world.one(Launch, first)
+    assert (launch.day, launch.version_id) == (date(2026, 11, 24), version.id)
+    assert (launch.entrant_limit, launch.only_new) == (9, False)
     await _put(world, first, considered=50)
     (again, third) = await _open(world, MORNING + 2 * DAY)
     assert (again, (await world.one(Launch, third)).day) == (first, date(2026, 11, 25))

@@ -207,7 +207,7 @@ async def test_a_code_that_nobody_has_seen_has_no_rows(told: Counted) -> None:
 async def test_a_page_behind_a_row_that_is_none_of_the_numbers_is_empty(told: Counted) -> None:
     """A made-up `after` is no error and shows nothing twice."""
     async with told.world.database.read() as session:
-        for after in ("enr-Nobody", "x" * 40, "9" * 30):
+        for after in ("enr-Nobody", "x" * 40, "9" * 30, "enr-\0", "enr-\udcff"):
             for key in ("started", "orders"):
                 assert await list_rows(session, told.journey_id, key, after=after, limit=5) == []
 
