@@ -1,6 +1,7 @@
 """Fixtures for everybody: one database of each kind, and the embedded PostgreSQL server behind one of them."""
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -24,8 +25,13 @@ settings.load_profile("without deadlines")
 
 
 def pytest_configure() -> None:
-    """Let programs that tests start keep what they compile, or each of them compiles all of Rekindle again."""
+    """Let programs that tests start be as in a terminal.
+
+    They keep what they compile, or each of them compiles all of Rekindle again. And they hear Ctrl-C, which whatever
+    runs in a shell's background ignores, its children too.
+    """
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,13 +10,15 @@ import sqlite3
 import tempfile
 import uuid
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import create_engine
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
 
@@ -171,3 +173,38 @@ class PostgresDatabases:
 
     def _url(self, name: str) -> str:
         return f"postgresql+asyncpg://postgres@/{name}?host={self._socket_directory}"
+
+
+@asynccontextmanager
+async def database_of_old(
+    request: pytest.FixtureRequest, directory: Path, *, revision: str, fill: Callable[[Connection], None]
+) -> AsyncIterator[Database]:
+    """A database as an older release left it, of the kind that the fixture's parameter names.
+
+    Args:
+        request: of a fixture with the parameters `sqlite` and `postgres`.
+        directory: for the file.
+        revision: of the older schema.
+        fill: writes what stood in it.
+    """
+
+    def make(connection: Connection) -> None:
+        configuration = Config(Path(__file__).parents[1] / "alembic.ini")
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, revision)
+        fill(connection)
+
+    url = f"sqlite+aiosqlite:///{directory}/old.db"
+    if request.param == "postgres":
+        address = f"postgresql+asyncpg://postgres@/{{}}?host={request.getfixturevalue('postgres_server')}"
+        admin = create_async_engine(address.format("postgres"), isolation_level="AUTOCOMMIT")
+        async with admin.connect() as connection:
+            await connection.execute(text("DROP DATABASE IF EXISTS older_release WITH (FORCE)"))
+            await connection.execute(text("CREATE DATABASE older_release"))
+        await admin.dispose()
+        url = address.format("older_release")
+    database = Database(url)
+    async with database.write() as session:
+        await (await session.connection()).run_sync(make)
+    yield database
+    await database.close()

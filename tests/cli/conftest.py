@@ -1,6 +1,7 @@
 """The command line with everything real around it: a database file, Temporal, a worker, and the sandbox."""
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlmodel import select
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -67,6 +70,17 @@ class Scene:
         code = await asyncio.to_thread(main, list(words), clock=clock)
         out, err = self.capture.readouterr()
         return Answer(code, out, err)
+
+    async def document(self, *words: str, code: int = 0) -> Any:
+        """What a command says with `--json`, once its exit code has been looked at."""
+        answer = await self.run(*words, "--json", "--debug")
+        assert answer.code == code, answer.err
+        return json.loads(answer.out)
+
+    async def rows(self, model: Any) -> list[Any]:
+        """Everything in a table, in the order of its keys."""
+        async with self.database.read() as session:
+            return list(await session.exec(select(model).order_by(*model.__table__.primary_key)))
 
     def _clock(self) -> datetime:
         assert self.clock is not None

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import select
 
 from models.enums import EnrollmentState, ExitReason, HoldReason, TemplateStatus
 from models.tables import Enrollment, Send, Template
@@ -36,13 +35,8 @@ async def _until(look: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError("it never came true")
 
 
-async def _rows(scene: Scene, model: Any) -> list[Any]:
-    async with scene.database.read() as session:
-        return list((await session.exec(select(model).order_by(model.id))).all())
-
-
 async def _all_wait(scene: Scene, count: int) -> bool:
-    rows = await _rows(scene, Enrollment)
+    rows = await scene.rows(Enrollment)
     return len(rows) == count and all(one.hold_reason is HoldReason.APPROVAL for one in rows)
 
 
@@ -85,7 +79,7 @@ async def test_what_waits_is_listed_and_decided(world: Scene, journey_file: Path
 
 
 async def _decided(scene: Scene) -> bool:
-    rows = await _rows(scene, Enrollment)
+    rows = await scene.rows(Enrollment)
     ended = [one for one in rows if one.exit_reason is ExitReason.REJECTED]
     return len(ended) == 1 and any(one.state is EnrollmentState.WAITING for one in rows)
 
@@ -135,4 +129,4 @@ async def test_a_decision_without_temporal_decides_nothing(scene: Scene) -> None
     await scene.add_store()
     assert (await scene.run("approve", "twelve", "--yes")).code == 2
     assert (await scene.run("reject", "1.1")).code == 1
-    assert await _rows(scene, Send) == []
+    assert await scene.rows(Send) == []

@@ -5,7 +5,6 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -22,14 +21,9 @@ from tests.cli.conftest import Scene, edit
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-async def _rows(scene: Scene, model: Any) -> list[Any]:
-    async with scene.database.read() as session:
-        return list(await session.exec(select(model)))
-
-
 async def _until_closed(scene: Scene, count: int) -> list[Enrollment]:
     for _ in range(200):
-        rows = [row for row in await _rows(scene, Enrollment) if row.state is EnrollmentState.CLOSED]
+        rows = [row for row in await scene.rows(Enrollment) if row.state is EnrollmentState.CLOSED]
         if len(rows) == count:
             return rows
         await asyncio.sleep(0.05)
@@ -50,7 +44,7 @@ async def test_a_launch_starts_everybody_once_however_often_it_runs(world: Scene
     again = json.loads(second.out)["audience"]
     assert (second.code, again["entered"]) == (0, 0)
     assert sum(again["skipped"].values()) == again["considered"] == 6
-    assert len(await _rows(world, Enrollment)) == 5
+    assert len(await world.rows(Enrollment)) == 5
     assert world.whatsapp is not None
     for _ in range(100):
         if len(world.whatsapp.books.messages) == 5:
@@ -66,7 +60,7 @@ async def test_two_launches_at_once_enroll_nobody_twice(world: Scene, journey_fi
     answers = await asyncio.gather(*(world.spawn("launch", str(journey_file), "--yes", "--json") for _ in range(2)))
     assert [answer.code for answer in answers] == [0, 0], [answer.err for answer in answers]
     assert sum(json.loads(answer.out)["audience"]["entered"] for answer in answers) == 12
-    rows = await _rows(world, Enrollment)
+    rows = await world.rows(Enrollment)
     assert len(rows) == len({row.customer_id for row in rows}) == 12
 
 
@@ -99,7 +93,7 @@ async def test_a_launch_that_another_one_overtook_gives_its_days_again(
 
     monkeypatch.setattr("cli.run.Run.confirm", overtake)
     assert (await world.run("launch", str(journey_file))).code == 0
-    assert len(await _rows(world, Enrollment)) == 3
+    assert len(await world.rows(Enrollment)) == 3
 
 
 async def test_stop_ends_the_journey_for_everybody_and_a_launch_wakes_it(world: Scene, journey_file: Path) -> None:
@@ -113,11 +107,11 @@ async def test_stop_ends_the_journey_for_everybody_and_a_launch_wakes_it(world: 
     assert {row.exit_reason for row in closed} == {ExitReason.JOURNEY_STOPPED}
     again = await world.run("stop", "quiet", "--yes", "--json")
     assert (again.code, json.loads(again.out)["told"]) == (0, 0)
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert journey.state is JourneyState.STOPPED
     world.customer(4)
     assert (await world.run("launch", str(journey_file), "--yes")).code == 0
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert journey.state is JourneyState.ACTIVE
 
 
@@ -159,7 +153,7 @@ async def test_a_launch_lists_every_reason_why_it_cannot_start(world: Scene, jou
     assert "no_such (en) does not exist" in answer.err
     assert "GONE10 does not exist" in answer.err
     assert "last 60 days" in answer.err
-    assert await _rows(world, Journey) == []
+    assert await world.rows(Journey) == []
 
 
 async def test_a_refused_credential_stops_a_launch(world: Scene, journey_file: Path) -> None:
@@ -180,7 +174,7 @@ async def test_a_launch_without_terminal_and_yes_does_nothing(
     answer = await world.run("launch", str(journey_file))
     assert (answer.code, answer.out) == (2, "")
     assert "--yes" in answer.err
-    assert await _rows(world, Launch) == []
+    assert await world.rows(Launch) == []
 
 
 async def test_a_declined_launch_leaves_nobody_enrolled(
@@ -193,9 +187,9 @@ async def test_a_declined_launch_leaves_nobody_enrolled(
     answer = await world.run("launch", str(journey_file))
     assert answer.code == 1
     assert "1 customers considered" in answer.out
-    (launch,), (journey,) = await _rows(world, Launch), await _rows(world, Journey)
+    (launch,), (journey,) = await world.rows(Launch), await world.rows(Journey)
     assert (launch.state, launch.error, journey.state) == (LaunchState.FAILED, "declined", JourneyState.DRAFT)
-    assert await _rows(world, Enrollment) == []
+    assert await world.rows(Enrollment) == []
 
 
 async def test_only_new_leaves_out_who_was_in_it(world: Scene, journey_file: Path) -> None:
@@ -219,7 +213,7 @@ async def test_history_saves_what_temporal_knows(world: Scene, journey_file: Pat
     """The file is a history that holds neither name nor number; an unknown workflow is not found."""
     world.customer(1)
     await world.run("launch", str(journey_file), "--yes")
-    (enrollment,) = await _rows(world, Enrollment)
+    (enrollment,) = await world.rows(Enrollment)
     out = tmp_path / "history.json"
     assert (await world.run("history", enrollment.id, "--out", str(out))).code == 0
     assert json.loads(out.read_text())["events"][0]["eventType"] == "EVENT_TYPE_WORKFLOW_EXECUTION_STARTED"
@@ -232,7 +226,7 @@ async def test_status_tells_the_story_of_a_launched_customer(world: Scene, journ
     world.customer(1)
     await world.run("launch", str(journey_file), "--yes")
     for _ in range(100):
-        (enrollment,) = await _rows(world, Enrollment)
+        (enrollment,) = await world.rows(Enrollment)
         if enrollment.stage == 1:
             break
         await asyncio.sleep(0.05)
@@ -270,6 +264,6 @@ async def test_a_stop_in_the_last_moment_of_a_launch_stands(
     monkeypatch.setattr(Selection, "begin", begin_and_be_stopped)
     answer = await world.run("launch", str(journey_file), "--yes")
     assert (answer.code, "stopped" in answer.err) == (1, True), answer.err
-    ((journey,), (launch,)) = await _rows(world, Journey), await _rows(world, Launch)
+    ((journey,), (launch,)) = await world.rows(Journey), await world.rows(Launch)
     assert (journey.state, launch.state) == (JourneyState.STOPPED, LaunchState.FAILED)
-    assert await _rows(world, Enrollment) == []
+    assert await world.rows(Enrollment) == []

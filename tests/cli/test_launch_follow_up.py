@@ -35,11 +35,6 @@ def follow_up_file(tmp_path: Path) -> Path:
     return path
 
 
-async def _rows(scene: Scene, model: Any) -> list[Any]:
-    async with scene.database.read() as session:
-        return list(await session.exec(select(model)))
-
-
 async def _silent(scene: Scene, number: int, *, ago: timedelta, column: str = "quoted", **changes: Any) -> int:
     """A customer to whom our side wrote so long ago; their id."""
     values = {"consent": ConsentState.NEVER_SUBSCRIBED, "external_id": str(number)} | changes
@@ -68,7 +63,7 @@ async def test_a_launch_says_whom_it_writes_to_and_watches_on(world: Scene, foll
     assert (audience["considered"], audience["entered"], audience["skipped"]["unsubscribed"]) == (4, 3, 1)
     assert (told["launch_id"], told["watch"]) == (None, {"since": None, "not_yet_due": 1})
     assert list(told["entrants_by_day"].values()) == [3]
-    assert len(await _rows(world, Enrollment)) == 3
+    assert len(await world.rows(Enrollment)) == 3
     again = json.loads((await world.run("launch", str(follow_up_file), "--yes", "--json")).out)
     assert (again["version"], again["audience"]["considered"], again["audience"]["entered"]) == (1, 1, 0)
     listed = json.loads((await world.run("journeys", "--json")).out)["journeys"]
@@ -85,7 +80,7 @@ async def test_a_full_column_is_written_to_over_days(world: Scene, follow_up_fil
     assert (told["audience"]["entered"], told["audience"]["paced"]) == (2, 3)
     (line,) = json.loads((await world.run("journeys", "--json")).out)["journeys"]
     assert line["paced"] == 3
-    (first, second) = await _rows(world, Enrollment)
+    (first, second) = await world.rows(Enrollment)
     assert {first.customer_id, second.customer_id} == {4, 5}
 
 
@@ -108,7 +103,7 @@ async def test_a_declined_launch_changes_nothing(
     monkeypatch.setattr("cli.launch.require_terminal", lambda **_: None)
     monkeypatch.setattr("cli.run.Run.confirm", lambda _, question: questions.append(question))
     answer = await world.run("launch", str(follow_up_file))
-    assert (answer.code, await _rows(world, Journey), await _rows(world, JourneyVersion)) == (1, [], [])
+    assert (answer.code, await world.rows(Journey), await world.rows(JourneyVersion)) == (1, [], [])
     assert questions[0].startswith("It writes to 1 customers on ")
 
 
@@ -135,7 +130,7 @@ async def test_a_stopped_follow_ups_watch_ends(world: Scene, temporal: Client, f
             break
         await asyncio.sleep(0.05)
     assert (await handle.describe()).status is WorkflowExecutionStatus.COMPLETED
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert journey.state is JourneyState.STOPPED
 
 

@@ -3,10 +3,8 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlmodel import select
 from temporalio.client import Client
 
 from composition import system_clock
@@ -19,14 +17,9 @@ from workflows.ids import health_workflow_id
 pytestmark = pytest.mark.usefixtures("worker")
 
 
-async def _rows(scene: Scene, model: Any) -> list[Any]:
-    async with scene.database.read() as session:
-        return list(await session.exec(select(model)))
-
-
 async def _until_entered(scene: Scene, count: int) -> list[Enrollment]:
     for _ in range(400):
-        rows = [one for one in await _rows(scene, Enrollment) if one.state is not EnrollmentState.STARTING]
+        rows = [one for one in await scene.rows(Enrollment) if one.state is not EnrollmentState.STARTING]
         if len(rows) == count:
             return rows
         await asyncio.sleep(0.05)
@@ -46,7 +39,7 @@ async def test_a_pending_launch_is_carried_out_when_its_template_is_approved(
     told = json.loads(launched.out)
     assert (told["state"], told["waits_for"]) == ("pending", ["template winback_pending (en): PENDING"])
     assert told["audience"]["considered"] == 0
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert (journey.state, journey.state_reason) == (JourneyState.PENDING, told["waits_for"][0])
     assert "pending: it waits for template winback_pending (en): PENDING;" in (await world.run("doctor")).out
     for number in range(4, 7):
@@ -54,15 +47,15 @@ async def test_a_pending_launch_is_carried_out_when_its_template_is_approved(
     world.whatsapp.set_template_status("winback_pending", "en", TemplateStatus.APPROVED, system_clock())
     await temporal.get_workflow_handle(health_workflow_id(1)).signal(HealthWorkflow.check_now)
     await _until_entered(world, 4)
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert journey.state is JourneyState.ACTIVE
-    kinds = [event.kind for event in await _rows(world, StoreEvent)]
+    kinds = [event.kind for event in await world.rows(StoreEvent)]
     assert kinds == [
         StoreEventKind.JOURNEY_PENDING,
         StoreEventKind.TEMPLATE_STATUS_CHANGED,
         StoreEventKind.JOURNEY_LIVE,
     ]
-    (launch,) = await _rows(world, Launch)
+    (launch,) = await world.rows(Launch)
     assert (launch.state, launch.considered) == (LaunchState.DONE, 6)
 
 
@@ -72,17 +65,17 @@ async def test_a_pending_journey_that_is_launched_again_is_one_launch(world: Sce
     world.customer(1)
     for limit in ("5", "7"):
         assert (await world.run("launch", str(journey_file), "--yes", "--limit", limit)).code == 0
-    states = [(one.state, one.entrant_limit) for one in await _rows(world, Launch)]
+    states = [(one.state, one.entrant_limit) for one in await world.rows(Launch)]
     assert states == [(LaunchState.FAILED, 5), (LaunchState.WAITING, 7)]
     assert (await world.run("stop", "quiet", "--yes")).code == 0
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert journey.state is JourneyState.STOPPED
-    assert {one.state for one in await _rows(world, Launch)} == {LaunchState.FAILED}
+    assert {one.state for one in await world.rows(Launch)} == {LaunchState.FAILED}
     edit(journey_file, ("template: winback_pending", "template: winback_hello"))
     assert (await world.run("launch", str(journey_file), "--yes")).code == 0
     edit(journey_file, ("template: winback_hello", "template: winback_pending"))
     refused = await world.run("launch", str(journey_file), "--yes")
     assert refused.code == 1
     assert "would hold everybody who is in it" in refused.err
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert journey.state is JourneyState.ACTIVE

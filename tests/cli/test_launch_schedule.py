@@ -1,16 +1,12 @@
 """Win-backs that are always on: launching, changing and ending them, on a real Temporal server."""
 
 import asyncio
-import json
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from unittest import mock
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlmodel import select
 from temporalio.client import Client
 
 from activities.schedules import ScheduleView, look_at_daily
@@ -23,6 +19,7 @@ from storage.engine import Database
 from storage.store_events import NO_ADDRESS
 from storage.stores import store_parts
 from tests.cli.conftest import Scene, edit
+from tests.scheduled import until_schedule
 from tests.selecting import selecting, win_back
 from workflows.health import HealthWorkflow
 from workflows.ids import health_workflow_id
@@ -30,34 +27,13 @@ from workflows.ids import health_workflow_id
 ZONE = "Europe/London"
 
 
-async def _rows(scene: Scene, model: Any) -> list[Any]:
-    async with scene.database.read() as session:
-        return list(await session.exec(select(model)))
-
-
-async def _until(client: Client, holds: Callable[[ScheduleView | None], bool]) -> ScheduleView | None:
-    """The schedule as soon as it is so; the store's upkeep puts it right within moments."""
-    for _ in range(200):
-        view = await look_at_daily(client, 1, 1)
-        if holds(view):
-            return view
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"the schedule is still {view}")
-
-
 async def _until_done(scene: Scene, count: int) -> list[Launch]:
     for _ in range(400):
-        rows = [one for one in await _rows(scene, Launch) if one.state is LaunchState.DONE]
+        rows = [one for one in await scene.rows(Launch) if one.state is LaunchState.DONE]
         if len(rows) == count:
             return rows
         await asyncio.sleep(0.05)
     raise AssertionError(f"{count} launches are not done")
-
-
-async def _json(scene: Scene, *words: str, code: int = 0) -> Any:
-    answer = await scene.run(*words, "--json", "--debug")
-    assert answer.code == code, answer.err
-    return json.loads(answer.out)
 
 
 def _moment(text: str) -> datetime:
@@ -82,7 +58,7 @@ async def test_an_always_on_journey_from_launch_to_archive(world: Scene, journey
     """It selects at once and by its schedule, which follows publish, pause, resume, another time, stop and the end."""
     world.customer(1)
     at = _later_today()
-    told = await _json(world, "launch", str(journey_file), "--schedule", f"daily@{at}", "--limit", "5", "--yes")
+    told = await world.document("launch", str(journey_file), "--schedule", f"daily@{at}", "--limit", "5", "--yes")
     assert (told["audience"]["entered"], told["daily"]["at"], told["daily"]["limit"]) == (1, at, 5)
     view = await look_at_daily(temporal, 1, 1)
     times, now = selection_times(at, ZONE), system_clock()
@@ -90,7 +66,7 @@ async def test_an_always_on_journey_from_launch_to_archive(world: Scene, journey
     # The launch is today's selection: what the schedule begins later today finds nothing to do.
     tomorrow = next(one for one in times.runs(now) if one.date() > now.date())
     assert _moment(told["daily"]["next_at"]) == tomorrow
-    (line,) = (await _json(world, "journeys"))["journeys"]
+    (line,) = (await world.document("journeys"))["journeys"]
     assert _moment(line["next_selection_at"]) == tomorrow
 
     # Somebody became inactive since; the day's run is begun twice and has one launch.
@@ -99,18 +75,18 @@ async def test_an_always_on_journey_from_launch_to_archive(world: Scene, journey
     await handle.trigger()
     (_, daily) = await _until_done(world, 2)
     await handle.trigger()
-    await _until(temporal, lambda one: one is not None and one.running is None)
+    await until_schedule(look_at_daily, temporal, lambda one: one is not None and one.running is None)
     assert (daily.day, daily.entrant_limit) == (times.latest(now).date(), 5)
-    assert {one.customer_id for one in await _rows(world, Enrollment)} == {1, 2}
+    assert {one.customer_id for one in await world.rows(Enrollment)} == {1, 2}
     for _ in range(200):
         if (await handle.describe()).info.num_actions == 2:
             break
         await asyncio.sleep(0.05)
-    assert len(await _rows(world, Launch)) == 2
+    assert len(await world.rows(Launch)) == 2
 
     edit(journey_file, ("after: 3d", "after: 2d"))
-    assert (await _json(world, "publish", str(journey_file), "--yes"))["version"] == 2
-    shown = await _json(world, "journeys", "quiet")
+    assert (await world.document("publish", str(journey_file), "--yes"))["version"] == 2
+    shown = await world.document("journeys", "quiet")
     assert [(one["version"], one["running"]) for one in shown["versions"]] == [(1, 2), (2, 0)]
     assert shown["versions"][1]["changes"] == [{"field": "stages[2].after", "before": "3d", "after": "2d"}]
     assert [(one["day"] is not None, one["audience"]["considered"]) for one in shown["launches"]] == [
@@ -119,24 +95,24 @@ async def test_an_always_on_journey_from_launch_to_archive(world: Scene, journey
     ]
     assert shown["launches"][0]["audience"]["skipped"]["re_entry"] == 1
 
-    await _json(world, "pause", "quiet")
-    await _until(temporal, lambda one: one is not None and one.paused)
-    assert (await _json(world, "journeys", "quiet"))["daily"]["next_at"] is None
-    await _json(world, "resume", "quiet")
-    await _until(temporal, lambda one: one is not None and one.next_at == view.next_at)
+    await world.document("pause", "quiet")
+    await until_schedule(look_at_daily, temporal, lambda one: one is not None and one.paused)
+    assert (await world.document("journeys", "quiet"))["daily"]["next_at"] is None
+    await world.document("resume", "quiet")
+    await until_schedule(look_at_daily, temporal, lambda one: one is not None and one.next_at == view.next_at)
 
     plain = await world.run("launch", str(journey_file), "--yes")
     assert (plain.code, "quiet is always on: " in plain.err) == (0, True)
-    moved = await _json(world, "launch", str(journey_file), "--schedule", "daily@0:09", "--only-new", "--yes")
+    moved = await world.document("launch", str(journey_file), "--schedule", "daily@0:09", "--only-new", "--yes")
     assert (moved["daily"]["at"], moved["daily"]["only_new"], moved["daily"]["limit"]) == ("00:09", True, None)
-    await _until(temporal, lambda one: one is not None and one.next_at == _next("00:09"))
+    await until_schedule(look_at_daily, temporal, lambda one: one is not None and one.next_at == _next("00:09"))
 
     refused = await world.run("archive", "quiet")
     assert (refused.code, "quiet has 2 customers in it; `stop quiet` first" in refused.err) == (1, True)
-    off = await _json(world, "launch", str(journey_file), "--schedule", "off")
+    off = await world.document("launch", str(journey_file), "--schedule", "off")
     assert (off["daily"], off["launch_id"], off["state"]) == (None, None, "active")
-    await _until(temporal, lambda one: one is None)
-    assert {one.state for one in await _rows(world, Enrollment)} == {EnrollmentState.WAITING}
+    await until_schedule(look_at_daily, temporal, lambda one: one is None)
+    assert {one.state for one in await world.rows(Enrollment)} == {EnrollmentState.WAITING}
 
 
 @pytest.mark.usefixtures("worker")
@@ -145,12 +121,12 @@ async def test_a_stop_ends_it_and_a_launch_alone_does_not_begin_it_again(
 ) -> None:
     """Nobody is written to by day after a stop; the schedule goes, and comes back when it is asked for."""
     asked = ("launch", str(journey_file), "--schedule", f"daily@{_later_today()}", "--yes")
-    assert (await _json(world, *asked))["audience"]["considered"] == 0
-    await _json(world, "stop", "quiet", "--yes")
-    await _until(temporal, lambda one: one is None)
-    assert (await _json(world, "launch", str(journey_file), "--yes"))["daily"] is None
+    assert (await world.document(*asked))["audience"]["considered"] == 0
+    await world.document("stop", "quiet", "--yes")
+    await until_schedule(look_at_daily, temporal, lambda one: one is None)
+    assert (await world.document("launch", str(journey_file), "--yes"))["daily"] is None
     assert await look_at_daily(temporal, 1, 1) is None
-    assert (await _json(world, *asked))["daily"] is not None
+    assert (await world.document(*asked))["daily"] is not None
     assert await look_at_daily(temporal, 1, 1) is not None
 
 
@@ -161,23 +137,23 @@ async def test_a_draft_waits_then_goes_live_with_its_schedule_and_a_mail(
     """Draft, pending, active: the schedule begins when the last template is approved, and `since` says when."""
     assert world.whatsapp is not None
     edit(journey_file, ("template: winback_hello", "template: winback_pending"))
-    await _json(world, "templates", "--sync")
-    saved = await _json(world, "publish", str(journey_file), "--draft", "--yes")
+    await world.document("templates", "--sync")
+    saved = await world.document("publish", str(journey_file), "--draft", "--yes")
     assert (saved["state"], saved["version"], saved["previous"]) == ("draft", 1, None)
     world.customer(1)
     async with world.database.write() as session:
         (await session.get_one(Store, 1)).alert_emails = ["owner@example.com"]
-    told = await _json(world, "launch", str(journey_file), "--schedule", f"daily@{_later_today()}", "--yes")
+    told = await world.document("launch", str(journey_file), "--schedule", f"daily@{_later_today()}", "--yes")
     assert (told["state"], told["version"], told["daily"]["next_at"]) == ("pending", 1, None)
     assert await look_at_daily(temporal, 1, 1) is None
     world.whatsapp.set_template_status("winback_pending", "en", TemplateStatus.APPROVED, system_clock())
     await temporal.get_workflow_handle(health_workflow_id(1)).signal(HealthWorkflow.check_now)
-    await _until(temporal, lambda one: one is not None)
+    await until_schedule(look_at_daily, temporal, lambda one: one is not None)
     (launch,) = await _until_done(world, 1)
-    (journey,) = await _rows(world, Journey)
+    (journey,) = await world.rows(Journey)
     assert (journey.state, launch.day, launch.considered) == (JourneyState.ACTIVE, _today(), 1)
     assert journey.state_since == journey.resumed_at
-    (live,) = [one for one in await _rows(world, StoreEvent) if one.kind is StoreEventKind.JOURNEY_LIVE]
+    (live,) = [one for one in await world.rows(StoreEvent) if one.kind is StoreEventKind.JOURNEY_LIVE]
     assert live.mail_next_at is not None or live.mail_outcome not in (None, NO_ADDRESS)
 
 
@@ -191,7 +167,7 @@ async def test_the_question_names_the_daily_time_and_a_no_begins_nothing(
     monkeypatch.setattr("cli.run.Run.confirm", lambda _, question: questions.append(question))
     for number in range(2):
         answer = await world.run("launch", str(journey_file), "--schedule", "daily@09:30")
-        assert (answer.code, await _rows(world, DailySelection)) == (1, [])
+        assert (answer.code, await world.rows(DailySelection)) == (1, [])
         world.customer(number + 1)
     assert questions == [
         "Select every day at 09:30 whoever qualifies by then?",

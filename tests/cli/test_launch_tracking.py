@@ -1,14 +1,11 @@
 """Launching a tracking journey, changing it, and asking for a run, on a real Temporal server."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -25,7 +22,7 @@ from models.tracking import Tracking
 from storage.journeys import publish
 from storage.tracking_schedules import tracking_schedule_id
 from tests.cli.conftest import ROOT, Scene, edit
-from tests.processes import hearing_ctrl_c
+from tests.scheduled import until_schedule
 from workflows.health import HealthWorkflow
 from workflows.ids import health_workflow_id
 
@@ -44,35 +41,14 @@ def tracking_file(tmp_path: Path) -> Path:
     return path
 
 
-async def _rows(scene: Scene, model: Any) -> list[Any]:
-    async with scene.database.read() as session:
-        return list(await session.exec(select(model)))
-
-
-async def _until(client: Client, holds: Callable[[ScheduleView | None], bool]) -> ScheduleView | None:
-    """The schedule as soon as it is so; the store's upkeep puts it right within moments."""
-    for _ in range(200):
-        view = await look_at_schedule(client, 1, 1)
-        if holds(view):
-            return view
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"the schedule is still {view}")
-
-
 async def _until_run(scene: Scene) -> TrackingRun:
     """The one run, as soon as it is over."""
     for _ in range(200):
-        rows: list[TrackingRun] = await _rows(scene, TrackingRun)
+        rows: list[TrackingRun] = await scene.rows(TrackingRun)
         if rows and rows[0].state is not RunState.RUNNING:
             return rows[0]
         await asyncio.sleep(0.05)
     raise AssertionError("no run is over")
-
-
-async def _json(scene: Scene, *words: str, code: int = 0) -> Any:
-    answer = await scene.run(*words, "--json", "--debug")
-    assert answer.code == code, answer.err
-    return json.loads(answer.out)
 
 
 def _moment(text: str) -> datetime:
@@ -84,35 +60,35 @@ async def test_a_schedule_follows_its_journey_from_launch_to_stop(
     world: Scene, tracking_file: Path, temporal: Client
 ) -> None:
     """Launch makes it, publish moves it, pause and resume carry over, stop takes it away, and it can come back."""
-    told = await _json(world, "launch", str(tracking_file), "--yes")
+    told = await world.document("launch", str(tracking_file), "--yes")
     view = await look_at_schedule(temporal, 1, 1)
     assert view == ScheduleView(paused=False, next_at=_moment(told["tracking"]["next_runs"][0]), running=None)
     assert (told["state"], told["watch"], told["tracking"]["conversations"]) == ("active", None, 0)
-    (line,) = (await _json(world, "journeys"))["journeys"]
+    (line,) = (await world.document("journeys"))["journeys"]
     assert _moment(line["next_run_at"]) == view.next_at
 
     edit(tracking_file, ("03:17", "04:44"))
-    assert (await _json(world, "publish", str(tracking_file), "--yes"))["version"] == 2
-    (line,) = (await _json(world, "journeys"))["journeys"]
+    assert (await world.document("publish", str(tracking_file), "--yes"))["version"] == 2
+    (line,) = (await world.document("journeys"))["journeys"]
     moved = _moment(line["next_run_at"])
     assert moved.minute == 44
-    await _until(temporal, lambda one: one is not None and one.next_at == moved)
+    await until_schedule(look_at_schedule, temporal, lambda one: one is not None and one.next_at == moved)
 
-    await _json(world, "pause", "daily-review")
-    await _until(temporal, lambda one: one is not None and one.paused)
-    (line,) = (await _json(world, "journeys"))["journeys"]
+    await world.document("pause", "daily-review")
+    await until_schedule(look_at_schedule, temporal, lambda one: one is not None and one.paused)
+    (line,) = (await world.document("journeys"))["journeys"]
     assert line["next_run_at"] is None
-    await _json(world, "resume", "daily-review")
-    await _until(temporal, lambda one: one is not None and one.next_at == moved)
+    await world.document("resume", "daily-review")
+    await until_schedule(look_at_schedule, temporal, lambda one: one is not None and one.next_at == moved)
 
     await temporal.get_schedule_handle(tracking_schedule_id(1, 1)).trigger()
     run = await _until_run(world)
     assert (run.trigger, run.state) == (RunTrigger.SCHEDULE, RunState.DONE)
     assert run.run_key.startswith("tracking-1-1-at-20")
 
-    await _json(world, "stop", "daily-review", "--yes")
-    await _until(temporal, lambda one: one is None)
-    assert (await _json(world, "launch", str(tracking_file), "--yes"))["version"] == 2
+    await world.document("stop", "daily-review", "--yes")
+    await until_schedule(look_at_schedule, temporal, lambda one: one is None)
+    assert (await world.document("launch", str(tracking_file), "--yes"))["version"] == 2
     assert await look_at_schedule(temporal, 1, 1) is not None
 
 
@@ -125,7 +101,7 @@ async def test_a_launch_that_nobody_confirms_stores_nothing(
     monkeypatch.setattr("cli.launch.require_terminal", lambda **_: None)
     monkeypatch.setattr("cli.run.Run.confirm", lambda _, question: questions.append(question))
     answer = await world.run("launch", str(tracking_file))
-    assert (answer.code, await _rows(world, Journey)) == (1, [])
+    assert (answer.code, await world.rows(Journey)) == (1, [])
     assert questions[0].startswith("It first runs on ")
     assert "at 03:17. Start" in questions[0]
     assert await look_at_schedule(temporal, 1, 1) is None
@@ -151,24 +127,24 @@ async def test_a_journey_that_waits_for_its_template_gets_its_schedule_when_it_g
     """No run begins before; then it goes live by itself."""
     assert world.whatsapp is not None
     edit(tracking_file, ("name: tracking_note", "name: winback_pending"))
-    told = await _json(world, "launch", str(tracking_file), "--yes")
+    told = await world.document("launch", str(tracking_file), "--yes")
     assert (told["state"], told["tracking"]["next_runs"]) == ("pending", [])
     assert await look_at_schedule(temporal, 1, 1) is None
     refused = await world.run("run-now", "daily-review")
     assert (refused.code, "pending" in refused.err) == (1, True)
     world.whatsapp.set_template_status("winback_pending", "en", TemplateStatus.APPROVED, system_clock())
     await temporal.get_workflow_handle(health_workflow_id(1)).signal(HealthWorkflow.check_now)
-    await _until(temporal, lambda one: one is not None)
+    await until_schedule(look_at_schedule, temporal, lambda one: one is not None)
 
 
 @pytest.mark.usefixtures("worker")
 async def test_a_run_is_asked_for(world: Scene, tracking_file: Path, journey_file: Path, temporal: Client) -> None:
     """It ends with its counts and leaves the schedule alone; where no run can begin a sentence says why."""
-    await _json(world, "launch", str(tracking_file), "--yes")
+    await world.document("launch", str(tracking_file), "--yes")
     before = await look_at_schedule(temporal, 1, 1)
-    told = await _json(world, "run-now", "daily-review")
+    told = await world.document("run-now", "daily-review")
     assert (told["run"]["state"], told["run"]["considered"], told["waited"]) == ("done", 0, True)
-    (row,) = await _rows(world, TrackingRun)
+    (row,) = await world.rows(TrackingRun)
     assert (row.run_key, row.trigger, row.state) == (told["workflow_id"], RunTrigger.STAFF, RunState.DONE)
     assert await look_at_schedule(temporal, 1, 1) == before
     doctor = await world.run("doctor", "daily-review")
@@ -180,7 +156,7 @@ async def test_a_run_is_asked_for(world: Scene, tracking_file: Path, journey_fil
     # Its workflow has ended, so it is no reason to wait.
     at = system_clock() + timedelta(seconds=2)
     world.clock = at
-    assert (await _json(world, "run-now", "daily-review", "--no-wait"))["waited"] is False
+    assert (await world.document("run-now", "daily-review", "--no-wait"))["waited"] is False
     world.clock = None
 
     await temporal.start_workflow("TrackingWorkflow", id="unserved", task_queue="nobody")
@@ -195,15 +171,15 @@ async def test_a_run_is_asked_for(world: Scene, tracking_file: Path, journey_fil
     refused = await world.run("run-now", "daily-review")
     assert (refused.code, "is under way (unserved)" in refused.err) == (1, True)
 
-    await _json(world, "pause", "daily-review")
+    await world.document("pause", "daily-review")
     refused = await world.run("run-now", "daily-review")
     assert (refused.code, "is paused; `resume daily-review` first" in refused.err) == (1, True)
     world.customer(1)
-    await _json(world, "launch", str(journey_file), "--yes")
+    await world.document("launch", str(journey_file), "--yes")
     refused = await world.run("run-now", "quiet")
     assert (refused.code, "only a tracking journey has runs" in refused.err) == (1, True)
     assert (await world.run("run-now", "nothing")).code == 3
-    (journey, _) = await _rows(world, Journey)
+    (journey, _) = await world.rows(Journey)
     assert journey.state is JourneyState.PAUSED
 
 
@@ -231,13 +207,12 @@ async def test_ctrl_c_stops_the_watching_and_not_the_run(scene: Scene, temporal:
         journey, _ = await publish(session, store_id, definition, now=system_clock())
         journey.state = JourneyState.ACTIVE
     async with Worker(temporal, task_queue="rekindle", workflows=[Endless]):
-        with hearing_ctrl_c():
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, str(ROOT / "starter.py"), "run-now", "daily-review"),
-                env={**os.environ, **scene.environment},
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-            )
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(ROOT / "starter.py"), "run-now", "daily-review"),
+            env={**os.environ, **scene.environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         begun = [one async for one in temporal.list_workflows("WorkflowType = 'TrackingWorkflow'")]
         async with asyncio.timeout(30):
             while not begun:

@@ -6,24 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import col, select
 
 from models.enums import MessageAuthor
 from models.tables import ChatMessage, Conversation, Customer, Store
 from storage.engine import Database
 from storage.schema import HEAD, _run_migrations, ensure_current, schema_revision
+from tests.databases import database_of_old
 
 _ROWS = Path(__file__).with_name("first_release.sql")
 
 
 def _first_release(connection: Connection) -> None:
-    configuration = Config(Path(__file__).parents[2] / "alembic.ini")
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, "0001")
     for statement in filter(str.strip, _ROWS.read_text("utf-8").split(";")):
         connection.execute(text(statement))
 
@@ -31,20 +26,8 @@ def _first_release(connection: Connection) -> None:
 @pytest.fixture(params=["sqlite", "postgres"])
 async def old_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """A database as the first release left it."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
-    if request.param == "postgres":
-        address = f"postgresql+asyncpg://postgres@/{{}}?host={request.getfixturevalue('postgres_server')}"
-        admin = create_async_engine(address.format("postgres"), isolation_level="AUTOCOMMIT")
-        async with admin.connect() as connection:
-            await connection.execute(text("DROP DATABASE IF EXISTS first_release WITH (FORCE)"))
-            await connection.execute(text("CREATE DATABASE first_release"))
-        await admin.dispose()
-        url = address.format("first_release")
-    database = Database(url)
-    async with database.write() as session:
-        await (await session.connection()).run_sync(_first_release)
-    yield database
-    await database.close()
+    async with database_of_old(request, tmp_path, revision="0001", fill=_first_release) as database:
+        yield database
 
 
 async def _customers(database: Database) -> list[Customer]:

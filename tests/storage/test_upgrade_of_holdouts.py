@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, MetaData, Table, text
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 
 from models.tables import Enrollment
 from storage.engine import Database
 from storage.schema import _run_migrations
+from tests.databases import database_of_old
 
-_BEFORE = "0004"
 _AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
 _ZEROS: dict[type, Any] = {str: "x", int: 1, bool: False, datetime: _AT, dict: {}, list: []}
 
@@ -55,9 +52,6 @@ class _Rows:
 
 
 def _world(connection: Connection) -> None:
-    configuration = Config(Path(__file__).parents[2] / "alembic.ini")
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, _BEFORE)
     rows = _Rows(connection)
     rows.put("store", time_zone="Europe/Madrid", languages=[])
     rows.put("number")
@@ -94,20 +88,8 @@ def _world(connection: Connection) -> None:
 @pytest.fixture(params=["sqlite", "postgres"])
 async def old_database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """A database as the release before left it."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/old.db"
-    if request.param == "postgres":
-        address = f"postgresql+asyncpg://postgres@/{{}}?host={request.getfixturevalue('postgres_server')}"
-        admin = create_async_engine(address.format("postgres"), isolation_level="AUTOCOMMIT")
-        async with admin.connect() as connection:
-            await connection.execute(text("DROP DATABASE IF EXISTS release_before WITH (FORCE)"))
-            await connection.execute(text("CREATE DATABASE release_before"))
-        await admin.dispose()
-        url = address.format("release_before")
-    database = Database(url)
-    async with database.write() as session:
-        await (await session.connection()).run_sync(_world)
-    yield database
-    await database.close()
+    async with database_of_old(request, tmp_path, revision="0004", fill=_world) as database:
+        yield database
 
 
 async def test_an_upgrade_knows_who_was_held_out(old_database: Database) -> None:
