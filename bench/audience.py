@@ -12,8 +12,6 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +27,7 @@ from activities import queues
 from activities.search_attributes import ALL
 from bench.audience_steps import Measured
 from bench.figures import Figure, at_least, at_most, note
-from bench.servers import served
+from bench.servers import running_worker, served
 from bench.shop import SECRET, open_shop
 from composition import system_clock
 from models.enums import ConsentState, JourneyState, LaunchState
@@ -243,7 +241,7 @@ async def _starts(customers: int) -> list[Figure]:
                     "REKINDLE_SECRET_KEYS": key,
                     "REKINDLE_LOG_LEVEL": "error",
                 }
-                async with _worker(settings) as process_id:
+                async with running_worker(settings) as process_id:
                     seconds, resident = await _started(env.client, url, launch_id, process_id)
     entrants = customers * 9 // 10
     return [
@@ -263,19 +261,6 @@ async def _bare_starts(client: Client, many: int) -> float:
 
     await asyncio.gather(*(start(number) for number in range(many)))
     return many / (time.perf_counter() - began)
-
-
-@asynccontextmanager
-async def _worker(settings: dict[str, str]) -> AsyncIterator[int]:
-    """The product's worker; its process id."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "worker.py", cwd=_ROOT, env={**os.environ, **settings}
-    )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def _started(client: Client, url: str, launch_id: int, process_id: int) -> tuple[float, float]:

@@ -9,8 +9,6 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +22,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities import queues
 from activities.search_attributes import ALL
 from bench.figures import Figure, at_least, at_most, note
-from bench.servers import served
+from bench.servers import running_worker, served
 from bench.shop import SECRET, open_shop
 from composition import system_clock
 from models.enums import ConsentState, JourneyState, MessageAuthor, RunTrigger
@@ -135,23 +133,10 @@ async def _run(conversations: int, *, takes_s: float) -> list[Look]:
                     "REKINDLE_LLM_PARALLEL": str(_IN_PARALLEL),
                     "REKINDLE_LOG_LEVEL": "error",
                 }
-                async with _worker(settings) as process_id:
+                async with running_worker(settings) as process_id:
                     return await _watched(env.client, database, journey_id, process_id)
         finally:
             await database.close()
-
-
-@asynccontextmanager
-async def _worker(settings: dict[str, str]) -> AsyncIterator[int]:
-    """The product's worker; its process id."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "worker.py", cwd=_ROOT, env={**os.environ, **settings}
-    )
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def _watched(client: Client, database: Database, journey_id: int, process_id: int) -> list[Look]:

@@ -38,3 +38,16 @@ async def served(factory: str, env: Mapping[str, str]) -> AsyncIterator[str]:
         finally:
             process.terminate()
             await process.wait()
+
+
+@asynccontextmanager
+async def running_worker(settings: dict[str, str]) -> AsyncIterator[int]:
+    """The product's worker; its process id."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "worker.py", cwd=_ROOT, env={**os.environ, **settings}
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        await process.wait()

@@ -20,6 +20,7 @@ from cli.people import (
 from cli.run import Run, execute
 from models.enums import HoldReason
 from reports.answers import stranger_answer
+from reports.dossiers import Asking
 from reports.senders import in_words
 from reports.status import status_of
 from storage.lookup import customer_of_workflow, find_person
@@ -64,14 +65,7 @@ async def _status(run: Run, phone: str | None, workflow_id: str | None) -> int:
                         f"{parts.store.slug} has no journey with the workflow id {workflow_id}", code=NOT_FOUND
                     )
             zone = store_zone(parts)
-            document = await status_of(
-                session,
-                parts,
-                found,
-                suppression_key=key,
-                zone=zone,
-                now=run.clock(),
-            )
+            document = await status_of(session, Asking(parts, key, zone, run.clock()), found)
     run.output.document(document)
     for one in document.answers:
         show_answer(run.output, one.answer, one.journey)

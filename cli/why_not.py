@@ -22,6 +22,7 @@ from cli.run import Run, execute
 from composition import providers_from
 from models.tables import Customer
 from reports.answers import stranger_answer
+from reports.dossiers import Asking
 from reports.why_not import why_not_of
 from storage.customers import upsert_people
 from storage.diagnosis import asked_journey
@@ -64,16 +65,9 @@ async def _why_not(run: Run, name: str, written: str) -> int:
             customer = await find_person(session, parts.id, phone)
             if customer is None:
                 raise stranger(await stranger_answer(session, parts, phone, suppression_key=key, shop_asked=refreshed))
+            asking = Asking(parts, key, zone, run.clock())
             document = await why_not_of(
-                session,
-                parts,
-                asked,
-                customer,
-                refreshed=refreshed,
-                newly_known=not was_known,
-                suppression_key=key,
-                zone=zone,
-                now=run.clock(),
+                session, asking, asked, customer, refreshed=refreshed, newly_known=not was_known
             )
     run.output.document(document)
     show_answer(run.output, document.answer)

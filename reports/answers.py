@@ -1,23 +1,17 @@
 """Why did this customer get, or not get, a message of this journey? One answer, the newest fact that gives one."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import AnswerCode
-from models.tables import Customer, EntryDecision, Template
 from policies.phones import mask_phone, suppression_hash
 from reports.cases import Answer, Case
-from reports.documents import AnswerView, ReviewView, VerdictView
+from reports.documents import AnswerView
 from reports.entry_answers import left_out, never_considered, of_journey, paced, reviewed
 from reports.passage_answers import ended, inside
 from storage.customers import suppressed
-from storage.diagnosis import AskedJourney, PacedPlace, rounds_of, watch_place
-from storage.lookup import Decided, Passage
-from storage.stores import StoreParts, required_id
+from storage.stores import StoreParts
 
 _FROM_THE_SHOP: Final = "a customer whom the shop has is heard of with their next order, message or cart"
 
@@ -44,46 +38,6 @@ def _answer(case: Case) -> Answer:
     if newest is not None:
         return ended(case, newest)
     return of_journey(case) or never_considered(case)
-
-
-async def case_of(
-    session: AsyncSession,
-    parts: StoreParts,
-    asked: AskedJourney,
-    customer: Customer,
-    *,
-    story: Sequence[Passage],
-    decided: Sequence[Decided],
-    reviews: Sequence[ReviewView],
-    places: Sequence[PacedPlace],
-    templates: Mapping[tuple[str, str], Template],
-    verdict: VerdictView,
-    zone: ZoneInfo,
-    now: datetime,
-    newly_known: bool = False,
-) -> Case:
-    """What the answer is made from, of what was read about the customer already and a little more."""
-    journey = asked.journey
-    journey_id = required_id(journey.id)
-    decision: EntryDecision | None = next(
-        (one.decision for one in decided if one.decision.journey_id == journey_id), None
-    )
-    return Case(
-        asked=asked,
-        passages=[one for one in story if one.enrollment.journey_id == journey_id],
-        decision=decision,
-        review=next((one for one in reviews if one.journey == journey.name), None),
-        verdict=verdict,
-        paced=next((one for one in places if one.row.journey_id == journey_id), None),
-        watch=await watch_place(session, journey_id, required_id(customer.id)),
-        rounds=await rounds_of(session, journey_id),
-        templates=templates,
-        number=parts.number,
-        zone=zone,
-        now=now,
-        ordered_at=customer.last_order_at,
-        newly_known=newly_known,
-    )
 
 
 async def stranger_answer(

@@ -19,7 +19,7 @@ from policies.calendar import local_date
 from policies.run_times import RunTimes
 from storage.journeys import journey_of, latest_version
 from storage.launches import open_launch
-from storage.schedules import active_since, reschedule
+from storage.schedules import PlannedJourney, active_since, reschedule
 from storage.stores import required_id
 
 _UNDER_WAY: Final = (LaunchState.SELECTING, LaunchState.DECIDING, LaunchState.STARTING)
@@ -42,27 +42,12 @@ def selection_times(at: str, time_zone: str) -> RunTimes:
     return RunTimes(time.fromisoformat(at), frozenset(Weekday), ZoneInfo(time_zone))
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedSelection:
-    """An always-on win-back as its schedule sees it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedSelection(PlannedJourney):
+    """An always-on win-back as its schedule sees it; `on` is whether it still is always on."""
 
-    Attributes:
-        on: whether it still is always on.
-        active_since: when it last began to be so without a pause; None if never.
-        ran_at: when its last day's launch was opened.
-    """
-
-    store_id: int
-    store: str
-    time_zone: str
-    journey_id: int
-    journey: str
-    state: JourneyState
-    version: int
     at: str
     on: bool
-    active_since: datetime | None
-    ran_at: datetime | None
 
 
 async def planned_selection(session: AsyncSession, store: Store, journey: Journey) -> PlannedSelection | None:

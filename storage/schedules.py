@@ -4,6 +4,7 @@ The database has the truth: whoever changes a journey's state, version or times 
 transaction, which then puts the schedule right. One that lags behind starts runs that find nothing to do.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -18,6 +19,26 @@ from storage.wakes import wake_upkeep
 
 WITH_SCHEDULE: Final = (JourneyState.ACTIVE, JourneyState.PAUSED)
 """States in which a journey may have a schedule; one that waits for its templates gets it when it goes live."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedJourney:
+    """A journey as its schedule sees it.
+
+    Attributes:
+        active_since: since when the schedule has had something to do without a pause; None if it never had.
+        ran_at: when the last of what it starts began, whoever began it.
+    """
+
+    store_id: int
+    store: str
+    time_zone: str
+    journey_id: int
+    journey: str
+    state: JourneyState
+    version: int
+    active_since: datetime | None
+    ran_at: datetime | None
 
 
 async def active_since(session: AsyncSession, journey: Journey) -> datetime | None:

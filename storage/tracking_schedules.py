@@ -7,11 +7,11 @@ from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.enums import JourneyKind, JourneyState
+from models.enums import JourneyKind
 from models.tables import Journey, Store, TrackingRun
 from models.tracking import Tracking
 from storage.journeys import latest_version, parse_definition
-from storage.schedules import active_since
+from storage.schedules import PlannedJourney, active_since
 from storage.stores import required_id
 
 
@@ -30,25 +30,11 @@ def asked_run_id(store_id: int, journey_id: int, now: datetime) -> str:
     return f"{tracking_schedule_id(store_id, journey_id)}-now-{now:%Y-%m-%dT%H:%M:%SZ}"
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A tracking journey as its schedule sees it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned(PlannedJourney):
+    """A tracking journey as its schedule sees it."""
 
-    Attributes:
-        active_since: when it last began to run without a pause; None if never.
-        ran_at: when its last run began, whoever began it.
-    """
-
-    store_id: int
-    store: str
-    time_zone: str
-    journey_id: int
-    journey: str
-    state: JourneyState
-    version: int
     definition: Tracking
-    active_since: datetime | None
-    ran_at: datetime | None
 
 
 async def planned(session: AsyncSession, store: Store, journey: Journey) -> Planned | None:

@@ -13,6 +13,7 @@ from gateway.api.responses import NO_SUCH_CUSTOMER
 from gateway.api.stores import store_of, zone_of
 from policies.phones import parse_phone
 from reports.documents import StatusDocument
+from reports.dossiers import Asking
 from reports.people import customer_view
 from reports.status import status_of
 from storage.customers import SuppressionReason, lock_customer, suppress
@@ -30,14 +31,8 @@ async def look_up(who: Who, caller: Support, gateway: TheGateway) -> StatusDocum
     """
     async with gateway.database.read() as session:
         parts = await store_of(session, caller)
-        return await status_of(
-            session,
-            parts,
-            await known(session, parts, who),
-            suppression_key=suppression_key(parts.store, gateway.cipher),
-            zone=zone_of(parts),
-            now=gateway.clock(),
-        )
+        asking = Asking(parts, suppression_key(parts.store, gateway.cipher), zone_of(parts), gateway.clock())
+        return await status_of(session, asking, await known(session, parts, who))
 
 
 @router.post("/opt-out", responses={404: NO_SUCH_CUSTOMER}, summary="Take a customer out of all marketing")

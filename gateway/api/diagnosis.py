@@ -11,6 +11,7 @@ from gateway.api.requests import JourneyName, Who
 from gateway.api.responses import NO_SUCH_JOURNEY
 from gateway.api.stores import store_of, zone_of
 from reports.documents import WhyNotDocument
+from reports.dossiers import Asking
 from reports.why_not import why_not_of
 from storage.diagnosis import asked_journey
 from storage.journeys import find_journey
@@ -35,13 +36,5 @@ async def why_not(name: JourneyName, who: Who, caller: Support, gateway: TheGate
         asked = await asked_journey(session, await find_journey(session, parts.id, name))
         if asked is None:
             raise ApiError(HTTPStatus.NOT_FOUND, "the journey has no version yet")
-        return await why_not_of(
-            session,
-            parts,
-            asked,
-            await known(session, parts, who),
-            refreshed=False,
-            suppression_key=suppression_key(parts.store, gateway.cipher),
-            zone=zone_of(parts),
-            now=gateway.clock(),
-        )
+        asking = Asking(parts, suppression_key(parts.store, gateway.cipher), zone_of(parts), gateway.clock())
+        return await why_not_of(session, asking, asked, await known(session, parts, who), refreshed=False)

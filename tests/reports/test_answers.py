@@ -12,6 +12,7 @@ from models.tables import Send, SendAttempt
 from policies.whatsapp_reactions import Reaction
 from reports import entry_answers, fates, passage_answers
 from reports.documents import JourneyAnswer, StatusDocument
+from reports.dossiers import Asking
 from reports.fates import fate_of
 from reports.status import status_of
 from reports.wording import EXITS, HOLDS
@@ -49,7 +50,7 @@ async def asked(world: World, *, statements: list[tuple[str, Any]] | None = None
         event.listen(engine, "before_cursor_execute", note)
         try:
             key = suppression_key(parts.store, world.cipher)
-            return await status_of(session, parts, customer, suppression_key=key, zone=LONDON, now=world.now)
+            return await status_of(session, Asking(parts, key, LONDON, world.now), customer)
         finally:
             event.remove(engine, "before_cursor_execute", note)
 
