@@ -109,7 +109,7 @@ class Entering:
             waiting = await self._due(session, journey_id, now=now)
             if not waiting or (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
                 return 0
-            scene = await launch_scene(self._services, session, waiting[0].launch_id)
+            scene = await self._scene_of(session, waiting[0])
         if waiting[0].day < local_date(now, scene.zone):
             async with self._services.database.write() as session:
                 await put_off_missed(session, scene, now=now)
@@ -135,11 +135,11 @@ class Entering:
             await lock_customers(session, [one.customer_id for one in waiting])
             region = scene.parts.store.default_region
             await upsert_people(session, scene.parts.id, [person_of(person, region) for person in fresh], now=now)
-            by_launch: dict[int, list[int]] = {}
+            by_launch: dict[int, list[Paced]] = {}
             for one in await self._due(session, journey_id, now=now):
-                by_launch.setdefault(one.launch_id, []).append(one.customer_id)
-            for launch_id, customer_ids in by_launch.items():
-                await self._enter_all(session, launch_id, customer_ids, now=now)
+                by_launch.setdefault(one.launch_id, []).append(one)
+            for rows in by_launch.values():
+                await self._enter_all(session, rows, now=now)
             if (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
                 return 0
             return len(await self._due(session, journey_id, now=now))
@@ -154,22 +154,26 @@ class Entering:
             if day is None or (await journey_of(session, journey_id)).state is not JourneyState.ACTIVE:
                 return None
             waiting = await paced_until(session, journey_id, day, limit=1)
-            scene = await launch_scene(self._services, session, waiting[0].launch_id)
+            scene = await self._scene_of(session, waiting[0])
         rules = scene.definition.sending.model_copy(update={"spread": "none"})
         opening = start_moment("", day, rules, sending_hours(rules), scene.zone, now)
         return max(opening, now)
 
-    async def _enter_all(
-        self, session: AsyncSession, launch_id: int, customer_ids: Sequence[int], *, now: datetime
-    ) -> None:
-        scene = await launch_scene(self._services, session, launch_id, lock=True)
+    async def _scene_of(self, session: AsyncSession, row: Paced, *, lock: bool = False) -> LaunchScene:
+        """The launch that gave somebody a later day, with the version that they enter with."""
+        return await launch_scene(self._services, session, row.launch_id, lock=lock, version_id=row.version_id)
+
+    async def _enter_all(self, session: AsyncSession, rows: Sequence[Paced], *, now: datetime) -> None:
+        """Let in those whom one launch gave this day."""
+        scene = await self._scene_of(session, rows[0], lock=True)
         if scene.journey.state is not JourneyState.ACTIVE:
             return
         today = local_date(now, scene.zone)
+        customer_ids = [one.customer_id for one in rows]
         people = await self._locked(session, scene, customer_ids, now=now)
         slots = await read_slots(session, scene.entry, people)
         decisions = [await self._enter(session, scene, slots, who, day=today, now=now) for who in people]
-        await launches.record_decisions(session, scene.launch, decisions, now=now)
+        await launches.record_decisions(session, scene.launch, decisions, now=now, version_id=scene.version_id)
         await unpace(session, scene.launch.journey_id, customer_ids)
 
     async def _enter(
@@ -208,5 +212,5 @@ class Entering:
         if first is None:
             return []
         waiting = await paced_until(session, journey_id, first, limit=_AT_ONCE)
-        scene = await launch_scene(self._services, session, waiting[0].launch_id)
+        scene = await self._scene_of(session, waiting[0])
         return [one for one in waiting if one.day <= local_date(now, scene.zone)]

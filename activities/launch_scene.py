@@ -20,12 +20,23 @@ from storage.stores import StoreParts, holdout_salt, required_id, store_parts, s
 
 
 class LaunchScene:
-    """One launch with what every step needs to know about it."""
+    """One launch with what every step needs to know about it.
+
+    Attributes:
+        version_id: by whose rules its customers are judged, and with which they enter: the launch's own, but for those
+            who enter on a later day.
+    """
 
     def __init__(
-        self, launch: Launch, journey: Journey, definition: JourneyDefinition, parts: StoreParts, services: Services
+        self,
+        launch: Launch,
+        journey: Journey,
+        version: tuple[int, JourneyDefinition],
+        parts: StoreParts,
+        services: Services,
     ) -> None:
-        self.launch, self.journey, self.definition, self.parts = launch, journey, definition, parts
+        self.launch, self.journey, self.parts = launch, journey, parts
+        self.version_id, self.definition = version
         self.launch_id = required_id(launch.id)
         self.suppression_key = suppression_key(parts.store, services.cipher)
         self.holdout_salt = holdout_salt(parts.store, services.cipher)
@@ -51,7 +62,7 @@ class LaunchScene:
     @property
     def entry(self) -> Entry:
         """Into what customers enter with this launch."""
-        return Entry(self.parts.store, self.journey, self.launch.version_id, self.definition, self.launch_id)
+        return Entry(self.parts.store, self.journey, self.version_id, self.definition, self.launch_id)
 
     @property
     def enrolls(self) -> bool:
@@ -97,11 +108,22 @@ class LaunchScene:
         )
 
 
-async def launch_scene(services: Services, session: AsyncSession, launch_id: int, *, lock: bool = False) -> LaunchScene:
-    """The launch's scene; with `lock` its journey cannot be stopped before the transaction ends."""
+async def launch_scene(
+    services: Services, session: AsyncSession, launch_id: int, *, lock: bool = False, version_id: int | None = None
+) -> LaunchScene:
+    """The launch's scene; with `lock` its journey cannot be stopped before the transaction ends.
+
+    Args:
+        services: the cipher is used.
+        session: any transaction.
+        launch_id: which one.
+        lock: see above.
+        version_id: by whose rules instead of the launch's own.
+    """
     launch = await launches.get_launch(session, launch_id)
     journey = await journey_of(session, launch.journey_id, lock=lock)
     if lock:
         launch = await launches.get_launch(session, launch_id)
-    definition = await version_definition(session, launch.version_id)
-    return LaunchScene(launch, journey, definition, await store_parts(session, launch.store_id), services)
+    version_id = launch.version_id if version_id is None else version_id
+    version = (version_id, await version_definition(session, version_id))
+    return LaunchScene(launch, journey, version, await store_parts(session, launch.store_id), services)

@@ -39,8 +39,8 @@ from providers.shopify.records import ShopAccess
 from sandbox.shopify.app import ShopifySandbox
 from sandbox.shopify.state import CustomerRecord, OrderRecord, ShopState
 from storage.engine import Database
-from storage.journeys import publish
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.stores import find_store, required_id

@@ -31,7 +31,7 @@ from models.orchestration import TrackingInput, TrackingProgress
 from models.tables import ChatMessage, Conversation, ConversationAnalysis, Customer, Journey
 from sandbox.llm.app import MODEL, LlmSandbox
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.schema import create_all
 from storage.secrets import Cipher, new_key
 from storage.stores import required_id

@@ -7,7 +7,7 @@ from bench.journeys import template_journey
 from models.enums import ConsentState, EnrollmentState, JourneyState
 from models.tables import Customer, Enrollment
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.secrets import Cipher
 from storage.sends import Draft, save_draft
 from storage.stages import locked_stage, stage_send

@@ -125,7 +125,7 @@ async def _one(run: Run, database: Database, parts: StoreParts, name: str) -> in
     if found.versions:
         out.line()
         out.table(
-            ["version#", "made", "running#", "by next message", "paced#", "ended#", "control#"],
+            ["version#", "published", "running#", "by next message", "paced#", "ended#", "control#"],
             [_version(one, zone) for one in found.versions],
         )
         rows = [
@@ -168,7 +168,8 @@ def _clock(found: JourneyDocument, zone: ZoneInfo) -> list[str]:
 def _version(one: VersionView, zone: ZoneInfo) -> list[str]:
     stages = ", ".join(f"{'watch' if at.stage is None else at.stage}: {at.customers}" for at in one.running_by_stage)
     counts = (one.paced, one.closed, one.control)
-    return [str(one.version), _local(one.made_at, zone), str(one.running), stages, *map(str, counts)]
+    published = _local(one.published_at, zone) if one.published_at is not None else "no, only shown"
+    return [str(one.version), published, str(one.running), stages, *map(str, counts)]
 
 
 def _launched(one: LaunchView, zone: ZoneInfo) -> list[str]:

@@ -7,6 +7,7 @@ leaves one row that says so, and nobody enrolled.
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, assert_never
@@ -19,6 +20,7 @@ from temporalio.service import RPCError
 from activities.selection import SelectedCustomers, Selection
 from activities.services import Services
 from cli.audience_overlaps import overlap_advice
+from cli.definition_diff import differences, show_differences
 from cli.documents import LaunchDocument
 from cli.failures import DONE, INTERRUPTED, Failure
 from cli.launch_checks import check_name, ready
@@ -44,13 +46,13 @@ from cli.run import Run, execute, require_terminal
 from cli.temporal import ensure_store_watches, start_audience
 from cli.validate import JourneyFile, describe, read_definition
 from models.enums import JourneyState, LaunchState
-from models.journey import Tracking, WinBack
+from models.journey import Definition, Tracking, WinBack
 from models.tables import Launch
 from reports.audience import audience_of
 from reports.journeys import daily_view
 from storage.entry import count_starting
 from storage.going_live import activate, drop_waiting_launches
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish, set_state
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, latest_version, parse_definition, set_state
 from storage.launches import (
     count_pending,
     get_launch,
@@ -58,6 +60,8 @@ from storage.launches import (
     open_launch,
     outcomes,
 )
+from storage.publishing import OvertakenError, confirm, propose
+from storage.schedules import reschedule
 from storage.stores import StoreParts, required_id
 from workflows.ids import audience_workflow_id
 
@@ -137,7 +141,8 @@ async def _launch(run: Run, file: Path, limit: int | None, schedule: str | None,
                     daily=at,
                     yes=yes,
                 )
-            launch_id, version = await _open(run, services, parts, definition, limit, only_new=only_new)
+            opened = await _open(run, services, parts, definition, limit, only_new=only_new)
+            launch_id, version = opened.launch_id, opened.version
             try:
                 await _select(run, services, launch_id)
                 preview = await read_preview(run, services, launch_id)
@@ -148,9 +153,12 @@ async def _launch(run: Run, file: Path, limit: int | None, schedule: str | None,
                 show_preview(run, preview)
                 for warning in warnings:
                     run.output.note(f"warning: {warning}")
+                if opened.before is not None:
+                    found = differences(opened.before, definition)
+                    show_differences(run.output, version, opened.before, definition, found)
                 if not preview.wanted:
                     run.output.line("Nobody is to be enrolled." if daily is None else "Nobody is to be enrolled now.")
-                asked = question(preview.wanted, daily)
+                asked = question(preview.wanted, daily, version if opened.before is not None else None)
                 if asked is not None and not yes and not run.confirm(asked):
                     raise Failure("declined; nobody was enrolled")  # noqa: TRY301 - one place gives the launch up
                 await _hand_over(services, parts, launch_id, now=run.clock())
@@ -194,12 +202,21 @@ async def _side_by_side(
 # --- the preview -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A launch that is being looked at; `before` is what new entrants get, where its own version is not published."""
+
+    launch_id: int
+    version: int
+    before: Definition | None
+
+
 async def _open(
     run: Run, services: Services, parts: StoreParts, definition: WinBack, limit: int | None, *, only_new: bool
-) -> tuple[int, int]:
+) -> _Opened:
     now = run.clock()
     async with services.database.write() as session:
-        journey, version = await publish(session, parts.id, definition, now=now)
+        journey, version = await propose(session, parts.id, definition, now=now)
         check_name(journey, definition)
         opened = await open_launch(
             session,
@@ -210,7 +227,9 @@ async def _open(
             only_new=only_new,
             now=now,
         )
-        return required_id(opened.id), version.number
+        latest = await latest_version(session, required_id(journey.id)) if version.published_at is None else None
+        before = parse_definition(latest.definition) if latest is not None else None
+        return _Opened(required_id(opened.id), version.number, before)
 
 
 async def _select(run: Run, services: Services, launch_id: int) -> None:
@@ -257,6 +276,11 @@ async def _hand_over(services: Services, parts: StoreParts, launch_id: int, *, n
         if launched.state is LaunchState.FAILED:
             raise Failure(_STOPPED)
         before = (journey.state, journey.state_reason)
+        try:
+            if await confirm(session, journey, launched.version_id, now=now):
+                await reschedule(session, journey, now=now)
+        except OvertakenError as error:
+            raise Failure(str(error)) from None
         activate(journey, now=now)
         await drop_waiting_launches(session, launched.journey_id, now=now)
     try:
@@ -274,6 +298,8 @@ async def _give_up(run: Run, services: Services, launch_id: int, error: BaseExce
     match error:
         case Failure() if error.lines[0].startswith("declined"):
             reason = "declined"
+        case Failure():
+            reason = error.lines[0]
         case asyncio.CancelledError() | KeyboardInterrupt():
             reason = "interrupted"
         case _:

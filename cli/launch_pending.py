@@ -28,8 +28,9 @@ from reports.audience import audience_of
 from reports.journeys import daily_view
 from storage.daily_selections import keep_on
 from storage.going_live import drop_waiting_launches, wait_for_templates
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish
+from storage.journeys import UnknownJourneyError, find_journey, journey_of
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.stores import StoreParts, required_id
 from storage.watches import open_watch
 

@@ -86,13 +86,24 @@ def schedule_warnings(at: str, parts: StoreParts, now: datetime) -> list[str]:
     return list(odd_day_warnings(selection_times(at, parts.store.time_zone), now, what="selection"))
 
 
-def question(wanted: int, daily: Daily | None) -> str | None:
-    """What is asked before a launch starts; None if nothing is to begin."""
+def question(wanted: int, daily: Daily | None, version: int | None) -> str | None:
+    """What is asked before a launch starts; None if nothing is to begin.
+
+    Args:
+        wanted: how many enter or are held out.
+        daily: how the journey is to be always on.
+        version: the number of a version that everybody gets who enters from now on; None if they get it already.
+    """
     each_day = f"every day at {daily.at} whoever qualifies by then" if daily is not None else None
     if not wanted:
-        return each_day and f"Select {each_day}?"
-    now = f"Start this journey for {wanted} customers"
-    return f"{now} now, and {each_day}?" if each_day else f"{now}?"
+        asked = each_day and f"Select {each_day}"
+    else:
+        now = f"Start this journey for {wanted} customers"
+        asked = f"{now} now, and {each_day}" if each_day else now
+    if version is not None:
+        published = f"ublish version {version} for those who enter from now on"
+        return f"{asked}, and p{published}?" if asked else f"P{published}?"
+    return asked and f"{asked}?"
 
 
 async def note_always_on(

@@ -27,7 +27,8 @@ from models.journey import Tracking
 from models.tables import Conversation, Store
 from reports.audience import audience_of
 from storage.going_live import activate
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish, set_state
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, set_state
+from storage.publishing import publish
 from storage.stores import StoreParts, required_id
 from storage.tracking_schedules import Planned, planned
 

@@ -31,8 +31,9 @@ from policies.schedule import sending_hours
 from policies.watching import spacing
 from reports.audience import audience_of
 from storage.going_live import activate
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, publish, set_state
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, set_state
 from storage.launches import CONTROL, ENTERED, PACED
+from storage.publishing import publish
 from storage.stores import StoreParts, required_id
 from storage.watch_queue import Waiting, count_quiet, due_page, launchable, scope_if_launched, scope_of
 from storage.watches import open_watch

@@ -1,6 +1,6 @@
 """`publish`: give a journey another version for those who enter from now on, after showing who will see what."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from cli.definition_diff import differences, show_differences
 from cli.documents import PublishDocument
 from cli.failures import DONE, NOT_FOUND, Failure
 from cli.launch_checks import check_column, check_name
@@ -18,19 +19,18 @@ from cli.validate import JourneyFile, read_definition
 from models.enums import JourneyState
 from models.journey import Definition, Tracking, WinBack
 from models.tables import Journey, JourneyVersion, JourneyWatch
-from policies.definition_changes import changes
-from reports.definitions import audience_words, coupon_words
 from reports.documents import FieldChange, VersionStage
 from storage.engine import Database
 from storage.going_live import waiting_versions
 from storage.journeys import (
     UnknownJourneyError,
     find_journey,
+    journey_of,
     latest_version,
     parse_definition,
-    publish,
     running_by_stage,
 )
+from storage.publishing import coming_number, publish
 from storage.schedules import reschedule
 from storage.stores import StoreParts, required_id
 from storage.wakes import check_health
@@ -72,6 +72,7 @@ class _Before:
     running: list[VersionStage]
     paced: dict[int, int]
     differences: list[FieldChange]
+    coming: int
 
 
 async def _publish(run: Run, file: Path, *, draft: bool, yes: bool) -> int:
@@ -87,7 +88,7 @@ async def _publish(run: Run, file: Path, *, draft: bool, yes: bool) -> int:
         _show(run, before, definition, warnings, changed=changed)
         journey, number, told = before.journey, before.latest.number, False
         if changed:
-            question = f"Publish version {number + 1} of {definition.name} for those who enter from now on?"
+            question = f"Publish version {before.coming} of {definition.name} for those who enter from now on?"
             if not yes and not run.confirm(question):
                 raise Failure("declined; nothing was changed")
             journey, number, told = await _write(run, database, parts, definition, seen=before)
@@ -144,10 +145,8 @@ async def _look(database: Database, parts: StoreParts, definition: Definition, *
                 for one in await running_by_stage(session, journey_id)
             ],
             await waiting_versions(session, journey_id),
-            [
-                FieldChange(field=one.field, before=one.before, after=one.after)
-                for one in changes(parse_definition(latest.definition), definition)
-            ],
+            differences(parse_definition(latest.definition), definition),
+            await coming_number(session, journey_id, definition),
         )
 
 
@@ -168,26 +167,13 @@ def _show(run: Run, before: _Before, definition: Definition, warnings: Sequence[
         )
     else:
         run.output.line("Nobody is in it at present.")
-    for version, count in before.paced.items():
-        run.output.line(f"{count} customers wait for a later day; they enter with version {version}, as launched")
+    for count in before.paced.values():
+        run.output.line(f"{count} customers wait for a later day; they enter with version {before.coming}")
     if changed:
-        run.output.line(f"Version {before.latest.number + 1}, for those who enter from now on, differs in:")
-        for line in _in_words(parse_definition(before.latest.definition), definition):
-            run.output.line(f"  {line}")
-        run.output.table(
-            ["field", "now", "then"],
-            [[one.field, one.before or "(not set)", one.after or "(not set)"] for one in before.differences],
-        )
+        latest = parse_definition(before.latest.definition)
+        show_differences(run.output, before.coming, latest, definition, before.differences)
     for warning in warnings:
         run.output.note(f"warning: {warning}")
-
-
-def _in_words(before: Definition, after: Definition) -> Iterator[str]:
-    """Audience and coupon, which a field's name says too little about: what a preset is worth, say."""
-    for what, words in (("audience", audience_words), ("coupon", coupon_words)):
-        now, then = words(before) or "none", words(after) or "none"
-        if now != then:
-            yield f"{what}: {now}; then {then}"
 
 
 async def _write(
@@ -202,10 +188,12 @@ async def _write(
     now = run.clock()
     async with database.write() as session:
         await check_column(session, parts.id, definition)
+        journey = await journey_of(session, required_id(seen.journey.id), alone=True)
+        latest = await latest_version(session, required_id(journey.id))
+        if latest is None or latest.number != seen.latest.number:
+            raise Failure(f"somebody published version {latest and latest.number} meanwhile; look at it first")
         journey, version = await publish(session, parts.id, definition, now=now)
         check_name(journey, definition)
-        if version.number > seen.latest.number + 1:
-            raise Failure(f"somebody published version {version.number - 1} meanwhile; look at it first")
         if journey.state in _RUNS and seen.journey.state not in _RUNS:
             # Its templates were looked at as those of a journey that may wait for them.
             raise Failure(f"{journey.name} is {journey.state.value} by now; publish it again")

@@ -11,7 +11,7 @@ from composition import providers_from
 from models.enums import JourneyState
 from models.journey import Definition
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import StoreParts
 from storage.templates import templates_of
 

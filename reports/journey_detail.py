@@ -27,7 +27,8 @@ class VersionView(Document):
     """One version and its people.
 
     Attributes:
-        made_at: when it was published.
+        made_at: when it was written down.
+        published_at: when new entrants began to get it; null for one that a launch only showed before it was declined.
         running: entrants who are under way, `running_by_stage` by the message that comes next.
         closed: entrants whose passage is over.
         control: those who were held out of this version, whether their horizon has passed or not.
@@ -37,6 +38,7 @@ class VersionView(Document):
 
     version: int
     made_at: Moment
+    published_at: Moment | None
     running: int
     running_by_stage: list[VersionStage]
     closed: int
@@ -95,7 +97,7 @@ async def journey_document(
     journey_id = required_id(journey.id)
     line = await journey_line(session, parts, await summary(session, journey), now=now)
     versions = await version_counts(session, journey_id)
-    newest = versions[-1].version if versions else None
+    newest = next((one.version for one in reversed(versions) if one.version.published_at is not None), None)
     definition = parse_definition(newest.definition) if newest is not None else None
     return JourneyDocument(
         store=parts.store.slug,
@@ -132,11 +134,13 @@ def _versions(found: list[VersionCount], running: list[VersionStage], paced: dic
     for one in found:
         definition = parse_definition(one.version.definition)
         differ = changes(before, definition) if before is not None else []
-        before = definition
+        if one.version.published_at is not None:
+            before = definition
         views.append(
             VersionView(
                 version=one.version.number,
                 made_at=one.version.created_at,
+                published_at=one.version.published_at,
                 running=one.running,
                 running_by_stage=[at for at in running if at.version == one.version.number],
                 closed=one.closed,

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import JourneyState, LaunchState
 from models.sending import Weekday
-from models.tables import DailySelection, Journey, JourneyVersion, Launch, Store
+from models.tables import DailySelection, Journey, Launch, Store
 from policies.calendar import local_date
 from policies.run_times import RunTimes
 from storage.journeys import journey_of, latest_version
@@ -56,7 +56,7 @@ async def planned_selection(session: AsyncSession, store: Store, journey: Journe
     row = await session.get(DailySelection, journey_id, populate_existing=True)
     if row is None:
         return None
-    version = select(func.max(JourneyVersion.number)).where(JourneyVersion.journey_id == journey_id)
+    version = await latest_version(session, journey_id)
     ran = select(func.max(Launch.requested_at)).where(Launch.journey_id == journey_id, col(Launch.day).is_not(None))
     since = await active_since(session, journey)
     return PlannedSelection(
@@ -66,7 +66,7 @@ async def planned_selection(session: AsyncSession, store: Store, journey: Journe
         journey_id=journey_id,
         journey=journey.name,
         state=journey.state,
-        version=(await session.exec(version)).one() or 0,
+        version=version.number if version is not None else 0,
         at=row.at,
         on=row.ended_at is None,
         active_since=since and max(since, row.since),

@@ -140,13 +140,6 @@ async def go_live(session: AsyncSession, journey_id: int, *, now: datetime) -> b
         journey.state_reason = "; ".join(one.in_words for one in left)
         return False
     activate(journey, now=now)
-    # What was published while it waited is what new entrants get.
-    await session.exec(
-        update(Launch)
-        .where(col(Launch.journey_id) == journey_id, col(Launch.state) == LaunchState.WAITING)
-        .values(version_id=version.id)
-        .execution_options(synchronize_session=False)
-    )
     waiting = await session.exec(
         select(Launch).where(Launch.journey_id == journey_id, Launch.state == LaunchState.WAITING).limit(1)
     )

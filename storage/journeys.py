@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, ExitReason, JourneyState, LeftOut
 from models.journey import Definition, JourneyDefinition, parse_definition_json
-from models.tables import Checkout, Conversation, Enrollment, Journey, JourneyVersion, Paced, Store, WatchAnswer
+from models.tables import Checkout, Conversation, Enrollment, Journey, JourneyVersion, Paced, WatchAnswer
 from storage.stores import required_id
 
 
@@ -60,48 +60,6 @@ async def journey_of(session: AsyncSession, journey_id: int, *, lock: bool = Fal
     return journey
 
 
-async def publish(
-    session: AsyncSession, store_id: int, definition: JourneyDefinition, *, now: datetime
-) -> tuple[Journey, JourneyVersion]:
-    """The journey's version with exactly this definition: the latest one if nothing changed, else a new one."""
-    named = (
-        select(Journey)
-        .where(Journey.store_id == store_id, Journey.name == definition.name)
-        .with_for_update(key_share=True)  # rows that only name the journey go on being written
-    )
-    journey = (await session.exec(named)).first()
-    if journey is None:
-        # Two first launches at once must not both make it.
-        await session.exec(select(Store.id).where(Store.id == store_id).with_for_update(key_share=True))
-        journey = (await session.exec(named)).first()
-    if journey is None:
-        journey = Journey(
-            store_id=store_id,
-            name=definition.name,
-            kind=definition.kind,
-            priority=definition.priority,
-            state=JourneyState.DRAFT,
-            state_since=now,
-            created_at=now,
-        )
-        session.add(journey)
-        await session.flush()
-    latest = await latest_version(session, required_id(journey.id))
-    if latest is not None and latest.content_hash == definition.content_hash():
-        return journey, latest
-    version = JourneyVersion(
-        journey_id=required_id(journey.id),
-        number=1 if latest is None else latest.number + 1,
-        content_hash=definition.content_hash(),
-        definition=definition.model_dump_json(),
-        created_at=now,
-    )
-    journey.priority = definition.priority
-    session.add(version)
-    await session.flush()
-    return journey, version
-
-
 def set_state(journey: Journey, state: JourneyState, reason: str | None, *, now: datetime) -> None:
     """Put the journey into a state, with why; one that has it already keeps the moment since when."""
     if journey.state is not state:
@@ -114,7 +72,7 @@ async def latest_version(session: AsyncSession, journey_id: int) -> JourneyVersi
     return (
         await session.exec(
             select(JourneyVersion)
-            .where(JourneyVersion.journey_id == journey_id)
+            .where(JourneyVersion.journey_id == journey_id, col(JourneyVersion.published_at).is_not(None))
             .order_by(col(JourneyVersion.number).desc())
             .limit(1)
         )
@@ -185,7 +143,12 @@ async def summary(session: AsyncSession, journey: Journey) -> JourneySummary:
     by_state: dict[EnrollmentState, int] = dict.fromkeys(EnrollmentState, 0)
     by_exit: dict[ExitReason, int] = dict.fromkeys(ExitReason, 0)
     versions = dict.fromkeys(
-        await session.exec(select(JourneyVersion.number).where(JourneyVersion.journey_id == journey_id)), 0
+        await session.exec(
+            select(JourneyVersion.number).where(
+                JourneyVersion.journey_id == journey_id, col(JourneyVersion.published_at).is_not(None)
+            )
+        ),
+        0,
     )
     for state, exit_reason, number, count in rows:
         by_state[EnrollmentState(state)] += count

@@ -204,9 +204,22 @@ async def give_days(session: AsyncSession, launch_id: int, days: Mapping[int, da
 
 
 async def record_decisions(
-    session: AsyncSession, launch: Launch, decisions: Sequence[Decision], *, now: datetime
+    session: AsyncSession,
+    launch: Launch,
+    decisions: Sequence[Decision],
+    *,
+    now: datetime,
+    version_id: int | None = None,
 ) -> None:
-    """Write outcomes into the launch's account, and into the customer's story where the answer is a new one."""
+    """Write outcomes into the launch's account, and into the customer's story where the answer is a new one.
+
+    Args:
+        session: a writing transaction.
+        launch: in whose account the customers stand.
+        decisions: one for each customer at most.
+        now: when it was decided.
+        version_id: by whose rules; the launch's own if it is not given.
+    """
     if decisions:
         connection = await session.connection()
         await connection.execute(
@@ -221,7 +234,8 @@ async def record_decisions(
                 for decision in decisions
             ],
         )
-    await append_decisions(session, launch.store_id, launch.journey_id, launch.version_id, decisions, now=now)
+    version_id = launch.version_id if version_id is None else version_id
+    await append_decisions(session, launch.store_id, launch.journey_id, version_id, decisions, now=now)
 
 
 async def append_decisions(

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.tables import Launch, Paced
 from policies.pacing import Waiter
+from storage.journeys import latest_version
 from storage.stores import required_id
 
 _PACED = cast("Table", Paced.__table__)  # type: ignore[attr-defined]
@@ -36,9 +37,13 @@ async def paced_by_day(session: AsyncSession, journey_id: int) -> dict[date, int
 
 
 async def pace(session: AsyncSession, launch: Launch, waits: Mapping[int, Wait]) -> None:
-    """Give these customers their later days; who has one keeps it."""
+    """Give these customers their later days; who has one keeps it.
+
+    They will enter with what new entrants get by then (`storage.publishing`), which is the newest version already now.
+    """
     if not waits:
         return
+    version = await latest_version(session, launch.journey_id)
     known = set(
         await session.exec(
             select(Paced.customer_id).where(
@@ -50,7 +55,7 @@ async def pace(session: AsyncSession, launch: Launch, waits: Mapping[int, Wait])
         {
             "store_id": launch.store_id,
             "journey_id": launch.journey_id,
-            "version_id": launch.version_id,
+            "version_id": launch.version_id if version is None else version.id,
             "launch_id": launch.id,
             "customer_id": customer_id,
             "control": wait.control,

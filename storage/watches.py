@@ -62,7 +62,7 @@ async def watches_of(session: AsyncSession, store_id: int, states: Collection[Jo
     """The store's watches whose journeys are in one of the states, by the journey's id."""
     newest = (
         select(func.max(JourneyVersion.id))
-        .where(JourneyVersion.journey_id == Journey.id)
+        .where(JourneyVersion.journey_id == Journey.id, col(JourneyVersion.published_at).is_not(None))
         .correlate(Journey)
         .scalar_subquery()
     )

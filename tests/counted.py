@@ -39,7 +39,7 @@ from models.tables import (
     Send,
     SendAttempt,
 )
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.worlds import DEFINITION, World
 

@@ -12,14 +12,17 @@ import uuid
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import JSON, Boolean, Connection, DateTime, Integer, MetaData, String, Table, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 import models.tables  # noqa: F401 - registers the tables
@@ -208,3 +211,31 @@ async def database_of_old(
         await (await session.connection()).run_sync(make)
     yield database
     await database.close()
+
+
+_ZEROS: tuple[tuple[type[TypeEngine[Any]], Any], ...] = (
+    (String, "x"),
+    (Integer, 1),
+    (Boolean, False),
+    (DateTime, datetime(2026, 11, 1, 10, tzinfo=UTC)),
+    (JSON, []),
+)
+
+
+class RowsOfOld:
+    """Writes rows into tables as an older release had them; what a column must have and nobody names is filled in."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self._tables = MetaData()
+        self._tables.reflect(connection)
+
+    def put(self, table_name: str, /, **values: Any) -> None:
+        """Write one row."""
+        table: Table = self._tables.tables[table_name]
+        missing = {
+            column.name: next(value for kind, value in _ZEROS if isinstance(column.type, kind))
+            for column in table.columns
+            if not column.nullable and column.server_default is None and column.name not in values
+        }
+        self.connection.execute(table.insert().values(**missing | values))

@@ -27,11 +27,12 @@ from storage.ingest import Delivery, lock_customers
 from storage.ingest_messages import MessagePiece
 from storage.ingest_shopify import ingest_shopify
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
-from storage.journeys import publish, version_definition
+from storage.journeys import version_definition
 from storage.launches import Decision, append_decisions
 from storage.merging import merge_customers
 from storage.orders import OrderFacts
 from storage.people import Address
+from storage.publishing import publish
 from storage.refunds import RefundFacts
 from storage.sends import (
     Draft,

@@ -18,7 +18,7 @@ from models.tables import (
     WatchAnswer,
 )
 from providers.shopify.client import ShopifyClient
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id
 from storage.watches import open_watch, watch_workflow_id
 from tests.silences import speak

@@ -14,7 +14,7 @@ from models.tables import Checkout, Conversation
 from storage.conversations import Spoken, ensure_conversation, note_message
 from storage.customers import lock_customer
 from storage.entry import Entry, considered, enroll
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id, suppression_key
 from storage.subjects import Subject
 from tests.stack import Person, Stack

@@ -19,8 +19,8 @@ from models.journey import WinBack
 from models.money import Money
 from models.tables import Enrollment, EntryDecision, Launch, Paced, Send, SendAttempt
 from storage.customers import lock_customer
-from storage.journeys import publish
 from storage.orders import OrderFacts, apply_order
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.worlds import NOON, World
 

@@ -12,7 +12,7 @@ from models.tables import Conversation, ConversationAnalysis, Review, TrackingRu
 from models.tracking import Tracking
 from storage.chats import Spoken, ensure_conversation, note_message
 from storage.customers import lock_customer
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.review_selection import consider_page
 from storage.reviews import lock_review, settle_review, waiting_reviews
 from storage.stores import required_id, suppression_key

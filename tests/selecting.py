@@ -23,8 +23,8 @@ from providers.whatsapp.client import WhatsAppClient
 from sandbox.shopify.app import ShopifySandbox
 from sandbox.shopify.state import CustomerRecord, OrderRecord, ShopState
 from storage.engine import Database
-from storage.journeys import publish
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.secrets import Cipher, new_key
 from storage.stores import required_id
 from tests.worlds import NOON, SHOP, World

@@ -15,8 +15,8 @@ from models.tables import (
     Send,
     SendAttempt,
 )
-from storage.journeys import publish
 from storage.launches import Decision, append_decisions
+from storage.publishing import publish
 from tests.cli.conftest import SALT, WABA, Scene
 from tests.cli.recorded import templates
 from tests.worlds import DEFINITION, World

@@ -18,7 +18,7 @@ from models.tables import Customer, CustomerEvent, Enrollment, Send, SendAttempt
 from storage.customers import lock_customer
 from storage.engine import Database
 from storage.enrollments import enrollment_facts
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.secrets import Cipher, new_key
 from storage.sends import Draft, claim, ensure_send, save_draft
 from storage.stores import NewStore, add_store, number_of, required_id

@@ -32,8 +32,8 @@ from policies.watching import spacing
 from sandbox.chats import ChatInput, ChatWorkflow
 from sandbox.shoppers import QUEUE, Deed, PlannedDeed, ShopperInput, ShopperWorkflow
 from storage import simulated, simulated_runs
-from storage.journeys import publish
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.stores import required_id
 from storage.tracking_schedules import scheduled_run_id
 from storage.watches import open_watch, watch_workflow_id

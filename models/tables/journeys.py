@@ -72,7 +72,10 @@ class JourneyPause(SQLModel, table=True):
 
 
 class JourneyVersion(SQLModel, table=True):
-    """One immutable definition (promise 5): its canonical JSON and the hash of it."""
+    """One immutable definition (promise 5): its canonical JSON and the hash of it.
+
+    New entrants get it since `published_at`; None for one that a launch was only shown with.
+    """
 
     __tablename__ = "journey_version"
     __table_args__ = (UniqueConstraint("journey_id", "number"),)
@@ -82,6 +85,7 @@ class JourneyVersion(SQLModel, table=True):
     content_hash: str = Field(max_length=64)
     definition: str = Field(sa_type=Text)
     created_at: datetime = moment()
+    published_at: datetime | None = moment_or_none()
 
 
 class JourneyWatch(SQLModel, table=True):

@@ -14,7 +14,7 @@ from policies.message_text import TextProblemKind
 from providers.llm.prompts import WritingBrief
 from storage.engine import Database
 from storage.enrollments import enrollment_facts
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id
 from storage.subjects import subject_of
 from tests.worlds import NOON, World, later, make_world

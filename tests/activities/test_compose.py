@@ -13,8 +13,8 @@ from models.journey import parse_definition_json
 from models.orchestration import StageRef, StageStep
 from models.tables import Journey
 from storage.engine import Database
-from storage.journeys import publish
 from storage.pausing import pause_by_itself
+from storage.publishing import publish
 from storage.senders import pause_sender
 from storage.stores import required_id
 from tests.refusing import Sending

@@ -29,7 +29,7 @@ from storage.daily_selections import keep_on
 from storage.engine import Database
 from storage.enrollments import close_enrollment
 from storage.going_live import activate
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.secrets import Cipher, new_key
 from tests.worlds import DEFINITION, SHOP, World
 

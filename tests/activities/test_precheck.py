@@ -20,7 +20,7 @@ from models.tables import Customer, Enrollment, Number, Send, Template, WindowRe
 from providers.llm.client import LlmClient
 from storage.allowances import Wanted, find_room
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.senders import pause_sender
 from storage.stores import required_id
 from tests.refusing import Sending

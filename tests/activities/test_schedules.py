@@ -35,7 +35,7 @@ from models.enums import JourneyState
 from models.journey import Tracking
 from storage.daily_selections import PlannedSelection
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.tracking_schedules import Planned, planned_journeys, tracking_schedule_id
 from tests.databases import new_sqlite_file
 from tests.devserver import dev_server

@@ -16,7 +16,7 @@ from providers.errors import Throttled
 from sandbox.shopify.cost import Bucket
 from storage.customers import lock_customer
 from storage.engine import Database
-from storage.journeys import journey_of, publish
+from storage.journeys import journey_of
 from storage.launches import (
     CONTROL,
     ELIGIBLE,
@@ -28,6 +28,7 @@ from storage.launches import (
     open_launch,
     record_decisions,
 )
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.refusing import Sending
 from tests.selecting import ZONE, Selecting, drawn, selecting, win_back

@@ -20,8 +20,9 @@ from sandbox.shopify.state import CustomerRecord, OrderRecord
 from sandbox.shopify.webhooks import order_webhook
 from storage.entry import Entry, considered, enroll
 from storage.events import add_broadcast
-from storage.journeys import latest_version, publish
+from storage.journeys import latest_version
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.stopping import stop_customer
 from storage.stores import required_id, suppression_key
 from tests.around.base import Person

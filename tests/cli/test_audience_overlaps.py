@@ -8,7 +8,7 @@ from cli.audience_overlaps import overlap_advice
 from models.enums import JourneyState
 from models.journey import WinBack
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from tests.silences import follow_up
 from tests.worlds import DEFINITION, NOON, World, make_world
 

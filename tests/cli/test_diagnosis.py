@@ -19,7 +19,7 @@ from models.tables import (
     WatchAnswer,
 )
 from storage.customers import SuppressionReason, suppress
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import find_store, suppression_key
 from tests.cli.conftest import Scene
 from tests.silences import follow_up, speak

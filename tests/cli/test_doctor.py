@@ -32,7 +32,7 @@ from models.tables import (
 )
 from sandbox.shopify.state import DiscountRecord, OrderRecord
 from storage.daily_selections import keep_on
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import find_store
 from tests.cli.conftest import WABA, Scene
 from tests.silences import follow_up

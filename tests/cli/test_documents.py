@@ -18,7 +18,7 @@ from models.enums import (
     JourneyState,
 )
 from models.tables import Customer
-from storage.journeys import publish
+from storage.publishing import publish
 from tests.cli.conftest import Scene, edit
 from tests.cli.recorded import GOLDEN, NOW, START, check, seeded, templates
 from tests.silences import cart_journey, follow_up, leave_cart, speak

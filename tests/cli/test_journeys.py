@@ -7,8 +7,9 @@ from models.enums import JourneyState, LaunchState
 from models.journey import WinBack
 from models.tables import Launch
 from storage.daily_selections import keep_on
-from storage.journeys import journey_of, publish
+from storage.journeys import journey_of
 from storage.launches import CONTROL, ENTERED, Decision, add_candidates, open_launch, record_decisions
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.cli.conftest import Scene
 from tests.cli.recorded import NOW, START, check, seeded

@@ -11,11 +11,13 @@ from temporalio.client import Client
 
 from activities.schedules import ScheduleView, look_at_daily
 from cli.launch_schedule import set_schedule
+from cli.validate import read_definition
 from composition import system_clock
 from models.enums import EnrollmentState, JourneyState, LaunchState, StoreEventKind, TemplateStatus
 from models.tables import DailySelection, Enrollment, Journey, Launch, Store, StoreEvent
-from storage.daily_selections import daily_schedule_id, selection_times
+from storage.daily_selections import daily_schedule_id, open_day, selection_times
 from storage.engine import Database
+from storage.publishing import publish
 from storage.store_events import NO_ADDRESS
 from storage.stores import store_parts
 from tests.cli.conftest import Scene, edit
@@ -24,7 +26,16 @@ from tests.selecting import selecting, win_back
 from workflows.health import HealthWorkflow
 from workflows.ids import health_workflow_id
 
-ZONE = "Europe/London"
+ZONE = f"Etc/GMT{system_clock().hour - 12:+d}"
+"""Where it is about noon, so that a day has hours left whenever the tests run; the sign is POSIX's, west is plus."""
+
+
+@pytest.fixture
+async def world(world: Scene) -> Scene:
+    """The store is where it is noon."""
+    async with world.database.write() as session:
+        (await session.get_one(Store, 1)).time_zone = ZONE
+    return world
 
 
 async def _until_done(scene: Scene, count: int) -> list[Launch]:
@@ -41,7 +52,11 @@ def _moment(text: str) -> datetime:
 
 
 def _today() -> date:
-    return system_clock().astimezone(ZoneInfo(ZONE)).date()
+    return _local_day(system_clock())
+
+
+def _local_day(at: datetime) -> date:
+    return at.astimezone(ZoneInfo(ZONE)).date()
 
 
 def _next(at: str) -> datetime:
@@ -49,8 +64,8 @@ def _next(at: str) -> datetime:
 
 
 def _later_today() -> str:
-    """A time of day that is not now."""
-    return f"{system_clock() + timedelta(hours=3):%H}:17"
+    """A time of the store's day that is not now."""
+    return f"{system_clock().astimezone(ZoneInfo(ZONE)) + timedelta(hours=3):%H}:17"
 
 
 @pytest.mark.usefixtures("worker")
@@ -64,7 +79,7 @@ async def test_an_always_on_journey_from_launch_to_archive(world: Scene, journey
     times, now = selection_times(at, ZONE), system_clock()
     assert view == ScheduleView(paused=False, next_at=times.following(now), running=None)
     # The launch is today's selection: what the schedule begins later today finds nothing to do.
-    tomorrow = next(one for one in times.runs(now) if one.date() > now.date())
+    tomorrow = next(one for one in times.runs(now) if _local_day(one) > _today())
     assert _moment(told["daily"]["next_at"]) == tomorrow
     (line,) = (await world.document("journeys"))["journeys"]
     assert _moment(line["next_selection_at"]) == tomorrow
@@ -76,7 +91,7 @@ async def test_an_always_on_journey_from_launch_to_archive(world: Scene, journey
     (_, daily) = await _until_done(world, 2)
     await handle.trigger()
     await until_schedule(look_at_daily, temporal, lambda one: one is not None and one.running is None)
-    assert (daily.day, daily.entrant_limit) == (times.latest(now).date(), 5)
+    assert (daily.day, daily.entrant_limit) == (_local_day(times.latest(now)), 5)
     assert {one.customer_id for one in await world.rows(Enrollment)} == {1, 2}
     for _ in range(200):
         if (await handle.describe()).info.num_actions == 2:
@@ -174,6 +189,72 @@ async def test_the_question_names_the_daily_time_and_a_no_begins_nothing(
         "Start this journey for 1 customers now, and every day at 09:30 whoever qualifies by then?",
     ]
     assert await look_at_daily(temporal, 1, 1) is None
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_edit_that_is_declined_is_not_what_the_next_day_selects_with(
+    world: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview of a changed file is only a preview; after a yes the days follow it."""
+    questions: list[str] = []
+    world.customer(1)
+    assert (await world.run("launch", str(journey_file), "--yes", "--schedule", "daily@09:30")).code == 0
+    edit(journey_file, ("after: 3d", "after: 2d"))
+    with monkeypatch.context() as declining:
+        declining.setattr("cli.launch.require_terminal", lambda **_: None)
+        declining.setattr("cli.run.Run.confirm", lambda _, question: questions.append(question))
+        answer = await world.run("launch", str(journey_file))
+    assert (answer.code, "stages[2].after" in answer.out) == (1, True), answer.out
+    assert questions == ["Publish version 2 for those who enter from now on?"]
+    later = system_clock() + timedelta(days=2)
+    async with world.database.write() as session:
+        (launch_id,) = await open_day(session, 1, now=later)
+        daily = await session.get_one(Launch, launch_id)
+        assert (daily.version_id, daily.state) == (1, LaunchState.SELECTING)
+        await session.delete(daily)
+    shown = await world.run("journeys", "quiet")
+    assert "no, only shown" in shown.out
+    told = await world.document("journeys", "quiet")
+    assert [(one["version"], one["published_at"] is not None) for one in told["versions"]] == [(1, True), (2, False)]
+    assert (told["version"], told["journey"]["versions"]) == (1, {"1": 1})
+    world.customer(2)
+    assert (await world.run("launch", str(journey_file), "--yes")).code == 0
+    assert {one.version_id for one in await world.rows(Enrollment)} == {1, 2}
+    async with world.database.write() as session:
+        (launch_id,) = await open_day(session, 1, now=later)
+        assert (await session.get_one(Launch, launch_id)).version_id == 2
+
+
+@pytest.mark.usefixtures("worker")
+async def test_a_launch_that_a_publish_overtook_begins_nothing(
+    world: Scene, journey_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one person reads the preview another one publishes: new entrants follow the newer version."""
+    world.customer(1)
+    assert (await world.run("launch", str(journey_file), "--yes")).code == 0
+    world.customer(2)
+    edit(journey_file, ("after: 3d", "after: 1d"))
+    newer = read_definition(journey_file)
+    edit(journey_file, ("after: 1d", "after: 2d"))
+    asked = asyncio.Event()
+    published = asyncio.Event()
+
+    def confirm(*_: object) -> bool:
+        loop.call_soon_threadsafe(asked.set)
+        return asyncio.run_coroutine_threadsafe(published.wait(), loop).result(30)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("cli.launch.require_terminal", lambda **_: None)
+    monkeypatch.setattr("cli.run.Run.confirm", confirm)
+    launching = asyncio.create_task(world.run("launch", str(journey_file)))
+    await asyncio.wait_for(asked.wait(), 30)
+    async with world.database.write() as session:
+        await publish(session, 1, newer, now=system_clock())
+    published.set()
+    answer = await launching
+    assert (answer.code, "published version 3 meanwhile" in answer.err) == (1, True), answer.err
+    assert len(await world.rows(Enrollment)) == 1
+    assert {one.error for one in await world.rows(Launch)} == {None, answer.err.strip()}
 
 
 @pytest.mark.parametrize(

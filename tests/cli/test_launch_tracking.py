@@ -19,7 +19,7 @@ from models.enums import JourneyState, RunState, RunTrigger, TemplateStatus
 from models.orchestration import TrackingInput, TrackingProgress
 from models.tables import Journey, TrackingRun
 from models.tracking import Tracking
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.tracking_schedules import tracking_schedule_id
 from tests.cli.conftest import ROOT, Scene, edit
 from tests.scheduled import until_schedule

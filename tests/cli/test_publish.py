@@ -11,7 +11,7 @@ from sqlmodel import select
 from cli.validate import read_definition
 from models.enums import EnrollmentState, JourneyState, TemplateStatus
 from models.tables import Customer, Enrollment, Journey, JourneyVersion, Template
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.cli.conftest import WABA, Scene, edit
 from tests.worlds import NOON

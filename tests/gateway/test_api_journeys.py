@@ -22,7 +22,7 @@ from models.enums import (
 from models.tables import Customer, Enrollment, Journey, JourneyPause, Send, SendAttempt, SignalIntent
 from models.tracking import Tracking
 from reports.wording import PURCHASED_ELSEWHERE
-from storage.journeys import publish
+from storage.publishing import publish
 from tests.devserver import dev_server
 from tests.gateway.staff import Staff, gateway
 from tests.worlds import DEFINITION, PHONE

@@ -5,7 +5,7 @@ import pytest
 from models.enums import JourneyState
 from models.tables import DailySelection, Enrollment, Journey, SignalIntent
 from models.tracking import Tracking
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.wakes import upkeep_workflow_id
 from tests.gateway.staff import Staff
 from tests.worlds import DEFINITION, NOON

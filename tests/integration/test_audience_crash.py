@@ -17,8 +17,8 @@ from cli.temporal import start_audience
 from models.enums import ConsentState, EnrollmentState, JourneyState, LaunchState
 from models.tables import Enrollment, Launch, LaunchCandidate
 from sandbox.shopify.segments import SegmentLists
-from storage.journeys import publish
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.secrets import new_key
 from storage.stores import required_id
 from tests.integration.conftest import OpenStack

@@ -7,7 +7,7 @@ from models.holdout import Arm, Arms, Standing, Stratum
 from models.journey import WinBack
 from reports.lift import lift_view, view_of
 from storage.engine import Database
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, make_world
 

@@ -12,8 +12,8 @@ from storage.customers import lock_customer
 from storage.engine import Database
 from storage.enrollments import RESTARTED, close_enrollment, enrollment_facts, note
 from storage.events import record_event
-from storage.journeys import publish
 from storage.lookup import passages
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.worlds import NOON, World, later, make_world
 

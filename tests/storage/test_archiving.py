@@ -7,9 +7,10 @@ from models.tables import Enrollment, Journey, Launch, Paced
 from storage.archiving import NotArchivableError, archive, held_out, unarchive
 from storage.daily_selections import keep_on
 from storage.going_live import activate
-from storage.journeys import journey_of, publish, summaries
+from storage.journeys import journey_of, summaries
 from storage.launches import open_launch
 from storage.pausing import NotPausableError, pause, resume
+from storage.publishing import publish
 from storage.stopping import close_entry
 from storage.stores import required_id
 from tests.silences import follow_up

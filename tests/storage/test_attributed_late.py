@@ -11,8 +11,8 @@ from models.tables import Enrollment, Order, Send
 from storage.customers import lock_customer
 from storage.ingest import Delivery
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
-from storage.journeys import publish
 from storage.orders import OrderFacts, apply_order
+from storage.publishing import publish
 from storage.statuses import Report, StatusPiece
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, World, later

@@ -8,7 +8,7 @@ from models.enums import ConsentState, EnrollmentState
 from models.tables import Customer, Enrollment, SignalIntent
 from storage.events import add_broadcast, add_intent
 from storage.intents import BROADCAST_PAGE, JITTER, PAGE, expand_broadcast, take_due
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, World
 

@@ -12,7 +12,7 @@ from storage.conversations import attach, bind_ref, keep_column, keep_open, move
 from storage.customers import lock_customer
 from storage.enrollments import enrollment_facts
 from storage.ingest_messages import hear_customer
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.sends import write_chat
 from storage.stores import required_id
 from tests.worlds import NOON, World, later

@@ -22,9 +22,10 @@ from storage.daily_selections import (
     selection_of,
 )
 from storage.going_live import activate, go_live
-from storage.journeys import journey_of, publish
+from storage.journeys import journey_of
 from storage.launches import open_launch
 from storage.pausing import pause, resume
+from storage.publishing import publish
 from storage.schedules import WITH_SCHEDULE
 from storage.stopping import close_entry
 from storage.stores import required_id

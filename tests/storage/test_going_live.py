@@ -6,8 +6,8 @@ from models.tables import Journey, Launch, StoreEvent, Template
 from storage.engine import Database
 from storage.going_live import go_live, unserved, wait_for_templates, waits_for
 from storage.ingest_accounts import TemplatePiece, note_templates
-from storage.journeys import publish
 from storage.launches import open_launch
+from storage.publishing import publish
 from storage.stores import required_id, store_parts
 from storage.substitutions import substitute
 from tests.worlds import DEFINITION, NOON, WABA, World, later

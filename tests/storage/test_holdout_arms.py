@@ -16,9 +16,9 @@ from storage.entry import Entry, considered, enroll
 from storage.erasure import erase_customer
 from storage.holdout_arms import holdout_arms
 from storage.ingest import lock_customers
-from storage.journeys import publish
 from storage.merging import merge_customers
 from storage.orders import OrderFacts, apply_order
+from storage.publishing import publish
 from storage.stopping import stop_everybody
 from storage.stores import required_id, suppression_key
 from storage.takeovers import report_external

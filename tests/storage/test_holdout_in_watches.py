@@ -7,7 +7,7 @@ from models.enums import EnrollmentState, ExitReason
 from models.tables import Customer, Enrollment, WatchAnswer
 from storage.customers import lock_customer
 from storage.enrollments import close_enrollment
-from storage.journeys import publish
+from storage.publishing import publish
 from tests.looking import launch, look, people, silent
 from tests.silences import follow_up
 from tests.worlds import World, later

@@ -9,9 +9,9 @@ import pytest
 from models.enums import LaunchState
 from models.tables import Launch, LaunchCandidate, Paced
 from storage.journey_versions import latest_launches
-from storage.journeys import publish
 from storage.launch_upkeep import CANDIDATES_KEPT, forget_candidates
 from storage.launches import ENTERED, Decision, add_candidates, open_launch, record_decisions
+from storage.publishing import publish
 from storage.stores import required_id
 from storage.upkeep import prune
 from tests.worlds import DEFINITION, NOON, World

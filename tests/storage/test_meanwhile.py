@@ -33,11 +33,11 @@ from storage.erasure import erase_customer
 from storage.ingest import Delivery, lock_customers
 from storage.ingest_messages import MessagePiece
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
-from storage.journeys import publish
 from storage.merging import merge_customers
 from storage.number_changes import MovePiece, apply_move, find_movers
 from storage.opt_outs import OptOutSource, opt_out
 from storage.people import Address, Sighting, resolve
+from storage.publishing import publish
 from storage.statuses import Report, StatusPiece
 from storage.stores import required_id, store_parts
 from storage.template_states import locked_template

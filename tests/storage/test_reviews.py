@@ -20,8 +20,8 @@ from models.money import Money
 from models.tables import Conversation, ConversationAnalysis, Enrollment, Journey, Review, TrackingRun
 from policies.eligibility import first_failure, rule_result
 from storage.customers import lock_customer
-from storage.journeys import publish
 from storage.orders import OrderFacts, apply_order
+from storage.publishing import publish
 from storage.reviews import ask_again, settle_review
 from storage.stores import required_id, suppression_key
 from storage.tracking_runs import run_before, tracked_by

@@ -6,8 +6,8 @@ from models.tables import Journey, Number
 from policies.account_events import GoOn, Stop
 from storage.enrollments import enrollment_facts, set_holding
 from storage.ingest_accounts import AccountPiece, note_accounts
-from storage.journeys import publish
 from storage.pausing import journey_key, pause
+from storage.publishing import publish
 from storage.senders import end_pause, let_probe, pause_code, pause_sender
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, WABA, World, later

@@ -13,8 +13,8 @@ from storage.entry import considered
 from storage.ingest import Delivery
 from storage.ingest_shopify import ingest_shopify
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
-from storage.journeys import publish
 from storage.orders import OrderFacts
+from storage.publishing import publish
 from storage.sends import claim, is_over, record_accepted, record_failed, record_unknown
 from storage.settling import (
     ListedSend,

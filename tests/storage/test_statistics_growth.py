@@ -10,7 +10,7 @@ from models.enums import AttributedBy, EnrollmentState, MessageAuthor, SendState
 from models.tables import ChatMessage, Conversation, Customer, Enrollment, Order, Send
 from storage.engine import Database
 from storage.holdout_arms import holdout_arms
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.statistics.totals import totals
 from storage.stores import required_id
 from tests.worlds import DEFINITION, NOON, World, make_world

@@ -8,7 +8,7 @@ from models.enums import CreditKind, CreditState, EnrollmentState, LeftOut
 from models.journey import JourneyDefinition
 from models.tables import CreditEntry, Enrollment, WatchAnswer
 from policies.calendar import local_date
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.statistics.grouping import By
 from storage.statistics.lists import list_rows
 from storage.statistics.period import Period

@@ -10,9 +10,9 @@ from models.tables import Customer, Enrollment, Journey, JourneyPause, Send, Sen
 from policies.opt_out import OptOutSource
 from storage.customers import lock_customer
 from storage.engine import Database
-from storage.journeys import publish
 from storage.opt_outs import note_stop
 from storage.pausing import pause_by_itself, resume, resume_by_itself
+from storage.publishing import publish
 from storage.status_matching import apply, match
 from storage.statuses import Report, StatusPiece
 from storage.stop_loss import check_loss, loss_since

@@ -7,7 +7,7 @@ import pytest
 
 from models.enums import MessageAuthor, SendState
 from models.tables import ChatMessage, Checkout, Conversation, Customer, Enrollment, Send, SendAttempt
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.sends import earlier_texts
 from storage.stages import locked_stage
 from storage.stores import required_id

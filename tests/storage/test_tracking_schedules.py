@@ -10,8 +10,9 @@ from models.enums import JourneyState, PauseCause
 from models.tables import Journey, SignalIntent
 from models.tracking import Tracking
 from storage.going_live import activate, go_live
-from storage.journeys import journey_of, publish
+from storage.journeys import journey_of
 from storage.pausing import pause, pause_by_itself, resume, resume_by_itself
+from storage.publishing import publish
 from storage.schedules import WITH_SCHEDULE
 from storage.stopping import close_entry
 from storage.tracking_schedules import planned_journeys

@@ -6,38 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, MetaData, Table, text
+from sqlalchemy import Connection, text
 from sqlmodel import select
 
 from models.tables import Enrollment
 from storage.engine import Database
 from storage.schema import _run_migrations
-from tests.databases import database_of_old
+from tests.databases import RowsOfOld, database_of_old
 
 _AT = datetime(2026, 11, 1, 10, tzinfo=UTC)
-_ZEROS: dict[type, Any] = {str: "x", int: 1, bool: False, datetime: _AT, dict: {}, list: []}
 
 
 def _at(day: int) -> datetime:
     return _AT + timedelta(days=day)
 
 
-class _Rows:
-    """Writes rows into tables as they were; what a column must have and nobody names is filled in."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._tables = MetaData()
-        self._tables.reflect(connection)
-
-    def put(self, table_name: str, /, **values: Any) -> None:
-        table: Table = self._tables.tables[table_name]
-        missing = {
-            column.name: _ZEROS[column.type.python_type]
-            for column in table.columns
-            if not column.nullable and column.server_default is None and column.name not in values
-        }
-        self._connection.execute(table.insert().values(**missing | values))
+class _Rows(RowsOfOld):
+    """Passages and decisions as they were."""
 
     def enrollment(self, name: str, *, day: int, customer: int = 1, **values: Any) -> None:
         """A passage that is over."""
@@ -47,7 +32,7 @@ class _Rows:
 
     def decision(self, outcome: str, *, day: int, customer: int = 1) -> None:
         """What was decided about the customer, where it was not the same as before."""
-        key = self._connection.execute(text("SELECT count(*) + 1 FROM entry_decision")).scalar_one()
+        key = self.connection.execute(text("SELECT count(*) + 1 FROM entry_decision")).scalar_one()
         self.put("entry_decision", id=key, customer_id=customer, outcome=outcome, at=_at(day))
 
 

@@ -21,7 +21,7 @@ from models.tables import (
 from storage.customers import lock_customer
 from storage.enrollments import close_enrollment
 from storage.entry import enroll
-from storage.journeys import publish
+from storage.publishing import publish
 from storage.stores import required_id, store_parts
 from storage.takeovers import end_external, report_external
 from storage.watch_queue import count_quiet, due_page, scope_of

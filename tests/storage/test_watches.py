@@ -13,8 +13,8 @@ from models.tables import (
     JourneyWatch,
 )
 from storage.customers import lock_customer
-from storage.journeys import publish
 from storage.pausing import pause, resume
+from storage.publishing import publish
 from storage.watch_queue import lock_watch
 from storage.watches import open_watch, wake_for_conversation
 from tests.looking import forget, launch, look, looking, people, silent, woken

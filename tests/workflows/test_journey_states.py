@@ -12,10 +12,11 @@ from providers.mail import MailServer
 from sandbox.shopify.faults import Fault
 from sandbox.whatsapp.faults import Refuse
 from storage.going_live import wait_for_templates, waits_for
-from storage.journeys import journey_of, publish
+from storage.journeys import journey_of
 from storage.launches import open_launch
 from storage.mails import SENT
 from storage.pausing import Missed, pause, resume
+from storage.publishing import publish
 from storage.stores import required_id
 from tests.mailbox import mailbox
 from tests.stack import HELLO, Stack, journey
