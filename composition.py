@@ -7,6 +7,7 @@ command that only reads the database must not wait for it.
 
 import asyncio
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Coroutine
@@ -22,6 +23,8 @@ from storage.schema import ensure_current
 from storage.secrets import Cipher, SecretKeyError, new_key
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx2
     from temporalio.client import Client
 
@@ -155,6 +158,14 @@ class Providers:
     shopify: "ShopifyClient"
 
 
+@functools.cache
+def _trusted() -> "ssl.SSLContext":
+    """Whose certificates are believed, read once a process: a client of its own would take a command's tenth for it."""
+    import httpx  # noqa: PLC0415 - see the module's docstring
+
+    return httpx.create_ssl_context()
+
+
 @contextlib.asynccontextmanager
 async def providers_from(settings: Settings) -> AsyncIterator[Providers]:
     """WhatsApp and Shopify as the settings describe them."""
@@ -165,7 +176,8 @@ async def providers_from(settings: Settings) -> AsyncIterator[Providers]:
 
     # One client for all shops and numbers, so no common limit, which the requests to a shop that hangs would use up.
     # How many there are at most is up to the slots of the workers, of which each queue has its own.
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=None, max_keepalive_connections=100)) as http:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+    async with httpx.AsyncClient(limits=limits, verify=_trusted()) as http:
         yield Providers(
             whatsapp=WhatsAppClient(
                 http,
@@ -222,7 +234,7 @@ async def services_from(
     outgoing = outgoing_client(settings)
     # As many connections as requests may be under way: one more would fail, waiting for a place in the pool.
     limits = httpx2.Limits(max_connections=None)
-    async with providers_from(settings) as providers, httpx2.AsyncClient(limits=limits) as llm_http:
+    async with providers_from(settings) as providers, httpx2.AsyncClient(limits=limits, verify=_trusted()) as llm_http:
         yield Services(
             database=database,
             cipher=cipher,

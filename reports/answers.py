@@ -41,17 +41,20 @@ def _answer(case: Case) -> Answer:
 
 
 async def stranger_answer(
-    session: AsyncSession, parts: StoreParts, phone: str, *, suppression_key: bytes, shop_asked: bool | None
+    session: AsyncSession, parts: StoreParts, phone: str | None, *, suppression_key: bytes, shop_asked: bool | None
 ) -> AnswerView:
-    """The answer about a number that no customer of the store has.
+    """The answer about a number, or another name, that no customer of the store has.
 
     Args:
         session: any transaction.
         parts: the store.
-        phone: in E.164.
+        phone: in E.164; None if the question gave another name.
         suppression_key: `storage.stores.suppression_key` of the store.
         shop_asked: whether the shop could be asked for it; None where nobody tried.
     """
+    if phone is None:
+        text = f"no customer of {parts.store.slug} has this id, so it was never considered for anything"
+        return Answer(AnswerCode.UNKNOWN, text, None, None, f"ask by the phone number; {_FROM_THE_SHOP}").view()
     shown = mask_phone(phone)
     listed = await suppressed(session, parts.id, [suppression_hash(phone, suppression_key)])
     if listed:

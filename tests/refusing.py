@@ -3,10 +3,8 @@
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from unittest import mock
 
 import httpx
-from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.reopen import ReopenActivities
@@ -22,6 +20,7 @@ from storage.ingest import Delivery
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.sends import Draft, ensure_send, save_draft
 from storage.statuses import Report, StatusPiece
+from tests.nobody import nobodys_temporal
 from tests.worlds import NOON, WABA, World, later
 
 OTHER = "+447700900124"
@@ -64,7 +63,7 @@ class Sending:
             cipher=self.world.cipher,
             whatsapp=WhatsAppClient(http),
             shopify=ShopifyClient(http),
-            temporal=mock.create_autospec(Client, instance=True),
+            temporal=nobodys_temporal(),
         )
 
     async def open(self, *templates: str, status: TemplateStatus = TemplateStatus.APPROVED) -> None:

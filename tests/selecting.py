@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from unittest import mock
 
 import httpx
-from temporalio.client import Client
 
 from activities.entering import Entering
 from activities.selection import Selection
@@ -27,6 +25,7 @@ from storage.launches import open_launch
 from storage.publishing import publish
 from storage.secrets import Cipher, new_key
 from storage.stores import required_id
+from tests.nobody import nobodys_temporal
 from tests.worlds import NOON, SHOP, World
 
 SALT = "5a" * 32
@@ -178,6 +177,6 @@ async def selecting(database: Database, *, now: datetime = NOON) -> Selecting:
         cipher=world.cipher,
         whatsapp=WhatsAppClient(http),
         shopify=ShopifyClient(http),
-        temporal=mock.create_autospec(Client, instance=True),
+        temporal=nobodys_temporal(),
     )
     return Selecting(world, sandbox, shop, services)

@@ -6,10 +6,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Self
-from unittest import mock
 
 import httpx
-from temporalio.client import Client
 from temporalio.testing import ActivityEnvironment
 
 from activities.send import SendActivities
@@ -21,6 +19,7 @@ from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
 from storage.enrollments import enrollment_facts
 from storage.sends import Draft, ensure_send, save_draft
+from tests.nobody import nobodys_temporal
 from tests.worlds import NOON, WABA, World
 
 ACCEPTED = {"messaging_product": "whatsapp", "messages": [{"id": "wamid.1", "message_status": "accepted"}]}
@@ -40,7 +39,7 @@ def send_activities(world: World, wire: Wire) -> SendActivities:
             cipher=world.cipher,
             whatsapp=WhatsAppClient(http),
             shopify=ShopifyClient(http),
-            temporal=mock.create_autospec(Client, instance=True),
+            temporal=nobodys_temporal(),
         )
     )
 

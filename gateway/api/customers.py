@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from gateway.api.answers import OptOutAnswer
 from gateway.api.guard import Support, TheGateway
-from gateway.api.people import find, known
+from gateway.api.people import answered, find
 from gateway.api.problems import ApiError
 from gateway.api.requests import Who
 from gateway.api.responses import NO_SUCH_CUSTOMER
@@ -27,12 +27,14 @@ router = APIRouter(prefix="/customers", tags=["customers"])
 async def look_up(who: Who, caller: Support, gateway: TheGateway) -> StatusDocument:
     """What the customer is in, what happens next, and everything so far; for one who is in nothing, why not.
 
-    The same document as `starter.py status --json`. A POST, so that no phone number stands in an address.
+    The same document as `starter.py status --json`; about somebody unknown the 404 holds the `answer`. A POST, so that
+    no phone number stands in an address.
     """
     async with gateway.database.read() as session:
         parts = await store_of(session, caller)
         asking = Asking(parts, suppression_key(parts.store, gateway.cipher), zone_of(parts), gateway.clock())
-        return await status_of(session, asking, await known(session, parts, who))
+        customer = await answered(session, parts, who, suppression_key=asking.suppression_key)
+        return await status_of(session, asking, customer)
 
 
 @router.post("/opt-out", responses={404: NO_SUCH_CUSTOMER}, summary="Take a customer out of all marketing")

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from gateway.api.guard import Support, TheGateway
-from gateway.api.people import known
+from gateway.api.people import answered
 from gateway.api.problems import ApiError
 from gateway.api.requests import JourneyName, Who
 from gateway.api.responses import NO_SUCH_JOURNEY
@@ -28,8 +28,8 @@ router = APIRouter(prefix="/journeys", tags=["customers"])
 async def why_not(name: JourneyName, who: Who, caller: Support, gateway: TheGateway) -> WhyNotDocument:
     """The one answer, every rule evaluated now, and what is on record: `starter.py why-not --json`.
 
-    It answers from what Rekindle knows and asks no shop (`refreshed` is false). A POST, so that no phone number stands
-    in an address.
+    It answers from what Rekindle knows and asks no shop (`refreshed` is false); about somebody unknown the 404 holds
+    the `answer`. A POST, so that no phone number stands in an address.
     """
     async with gateway.database.read() as session:
         parts = await store_of(session, caller)
@@ -37,4 +37,5 @@ async def why_not(name: JourneyName, who: Who, caller: Support, gateway: TheGate
         if asked is None:
             raise ApiError(HTTPStatus.NOT_FOUND, "the journey has no version yet")
         asking = Asking(parts, suppression_key(parts.store, gateway.cipher), zone_of(parts), gateway.clock())
-        return await why_not_of(session, asking, asked, await known(session, parts, who), refreshed=False)
+        customer = await answered(session, parts, who, suppression_key=asking.suppression_key)
+        return await why_not_of(session, asking, asked, customer, refreshed=False)

@@ -9,6 +9,7 @@ from gateway.api.problems import ApiError
 from gateway.api.requests import ChatPartner, Who
 from models.tables import Customer
 from policies.phones import parse_phone
+from reports.answers import stranger_answer
 from storage.customers import lock_customer
 from storage.lookup import find_by_shop_id, find_by_user_id, find_person
 from storage.people import Address, Sighting, resolve
@@ -39,6 +40,21 @@ async def known(session: AsyncSession, parts: StoreParts, who: Who) -> Customer:
     customer = await find(session, parts, who)
     if customer is None:
         raise ApiError(HTTPStatus.NOT_FOUND, "the store has no such customer")
+    return customer
+
+
+async def answered(session: AsyncSession, parts: StoreParts, who: Who, *, suppression_key: bytes) -> Customer:
+    """The store's customer, whom somebody asks a why about.
+
+    Raises:
+        ApiError: the store has no such customer; it holds the answer to the why.
+        PhoneError: the phone is none.
+    """
+    customer = await find(session, parts, who)
+    if customer is None:
+        phone = parse_phone(who.phone, parts.store.default_region) if who.phone is not None else None
+        answer = await stranger_answer(session, parts, phone, suppression_key=suppression_key, shop_asked=None)
+        raise ApiError(HTTPStatus.NOT_FOUND, "the store has no such customer", answer=answer)
     return customer
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from policies.phones import PhoneError
+from reports.documents import AnswerView
 from storage.engine import DatabaseUnavailableError
 from storage.journeys import UnknownJourneyError
 
@@ -43,15 +44,20 @@ class Problem(BaseModel):
     problems: list[FieldProblem] | None = Field(
         default=None, description="With 422: everything that is wrong with the request."
     )
+    answer: AnswerView | None = Field(
+        default=None,
+        description="Where somebody unknown was asked about: why they got nothing, as it is said of everybody else.",
+    )
 
 
 class ApiError(Exception):
     """Ends a request with that status and sentence."""
 
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
+    def __init__(self, status: HTTPStatus, detail: str, *, answer: AnswerView | None = None) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.answer = answer
 
 
 def problem_response(
@@ -59,6 +65,7 @@ def problem_response(
     detail: str | None = None,
     *,
     problems: Sequence[FieldProblem] | None = None,
+    answer: AnswerView | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer for a refusal."""
@@ -68,9 +75,11 @@ def problem_response(
         status=known.value,
         detail=None if known in _TOLD_NOTHING else detail,
         problems=list(problems) if problems is not None else None,
+        answer=answer,
     )
+    told = {name: value for name, value in problem.model_dump(mode="json").items() if value is not None}
     return JSONResponse(
-        problem.model_dump(exclude_none=True),
+        told,
         status_code=known.value,
         media_type=PROBLEM_JSON,
         headers=dict(headers or {}),
@@ -99,7 +108,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
 async def _api_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)  # noqa: S101 - registered for this type only
-    return problem_response(error.status, error.detail)
+    return problem_response(error.status, error.detail, answer=error.answer)
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:

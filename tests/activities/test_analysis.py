@@ -10,7 +10,6 @@ from unittest import mock
 import httpx
 import pytest
 from sqlmodel import SQLModel, select
-from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -54,6 +53,7 @@ from storage.merging import merge_customers
 from storage.opt_outs import change_consent
 from storage.stores import required_id
 from storage.tracking_runs import finish_run
+from tests.nobody import nobodys_temporal
 from tests.reviewing import Reviews, tracking
 from tests.worlds import NOON, World, make_world
 
@@ -113,7 +113,7 @@ class Scene:
             cipher=self.world.cipher,
             whatsapp=WhatsAppClient(http),
             shopify=ShopifyClient(http),
-            temporal=mock.create_autospec(Client, instance=True),
+            temporal=nobodys_temporal(),
             llm=cast("LlmClient", self.model),
         )
         environment = ActivityEnvironment()

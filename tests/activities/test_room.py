@@ -1,11 +1,9 @@
 """What WhatsApp counts, asked at the claim itself: nothing is consumed by a message that does not go."""
 
 from datetime import datetime, timedelta
-from unittest import mock
 
 import httpx
 import pytest
-from temporalio.client import Client
 
 from activities.claim import Claimed, claim_stage
 from activities.services import Services
@@ -29,6 +27,7 @@ from providers.whatsapp.client import WhatsAppClient
 from storage.engine import Database
 from storage.enrollments import enrollment_facts
 from storage.sends import Draft, ensure_send, save_draft
+from tests.nobody import nobodys_temporal
 from tests.worlds import NOON, PHONE_NUMBER_ID, WABA, World, later, make_world
 
 _HTTP = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(500)))
@@ -44,7 +43,7 @@ class Desk:
             cipher=world.cipher,
             whatsapp=WhatsAppClient(_HTTP),
             shopify=ShopifyClient(_HTTP),
-            temporal=mock.create_autospec(Client, instance=True),
+            temporal=nobodys_temporal(),
         )
         self.enrollments: list[str] = []
 

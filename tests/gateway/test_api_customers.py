@@ -60,10 +60,22 @@ async def test_one_who_is_in_nothing_is_told_why(staff: Staff) -> None:
 
 
 async def test_a_customer_who_is_not_there_is_a_404(staff: Staff) -> None:
-    """The sentence does not repeat whom it was asked about."""
-    for who in ({"phone": PHONE}, {"user_id": "GB.1"}, {"reference": "77"}):
-        response = await staff.ask("POST", "/customers/lookup", who)
-        assert (response.status_code, response.json()["detail"]) == (404, "the store has no such customer")
+    """It says why they got nothing, and the sentence does not repeat whom it was asked about."""
+    await staff.world.enroll(await staff.world.customer("+447700900999"))
+    for path in ("/customers/lookup", "/journeys/lapsed-60-days/customers/why-not"):
+        for who in ({"phone": PHONE}, {"user_id": "GB.1"}, {"reference": "77"}):
+            response = await staff.ask("POST", path, who)
+            told = response.json()
+            assert (response.status_code, told["detail"]) == (404, "the store has no such customer")
+            assert (told["answer"]["code"], "never considered" in told["answer"]["text"]) == ("unknown", True)
+            assert PHONE.removeprefix("+") not in response.text
+
+
+async def test_somebody_unknown_who_has_opted_out_is_told_from_others(staff: Staff) -> None:
+    """An opt-out outlives the person's row: support must not have them imported and written to."""
+    await staff.post("/customers/opt-out", {"phone": PHONE})
+    told = (await staff.ask("POST", "/customers/lookup", {"phone": PHONE}, key=staff.support)).json()
+    assert (told["answer"]["code"], told["answer"]["advice"]) == ("suppressed", "leave them alone")
 
 
 @pytest.mark.parametrize(
