@@ -4,6 +4,8 @@ A store or a number that is added later is picked up without a restart. SIGTERM 
 that a message that is on its way is recorded.
 """
 
+import quick_start
+
 import asyncio
 import contextlib
 import hashlib
@@ -216,6 +218,7 @@ async def _serve_until_signal() -> None:
 
 def main() -> int:
     """Run the worker; 0 after a signal, 1 with lines on stderr when it cannot start."""
+    quick_start.loaded()
     try:
         run_async(_serve_until_signal())
     except (SettingsError, SecretKeyError, DatabaseUnavailableError, SchemaError, TemporalUnavailableError) as error:

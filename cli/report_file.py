@@ -51,8 +51,10 @@ async def write_report(
 def _whole_file(out: Path) -> Iterator[IO[bytes]]:
     """What is written stands beside the file's place until the end, and goes if that never comes.
 
-    Only its owner may read it: it is full of people's numbers.
+    Only its owner may read it: it is full of people's numbers. Behind a symbolic link it is the link's file that is
+    written, and the link stays.
     """
+    out = out.resolve()
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}-", suffix=".part")  # mode 600
     draft = Path(name)
     try:

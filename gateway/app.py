@@ -4,6 +4,8 @@
 `uvicorn --factory gateway.app:create`.
 """
 
+import quick_start  # noqa: F401 - for its effect
+
 import asyncio
 import gc
 import logging

@@ -28,6 +28,8 @@ from sandbox.whatsapp.books import AcceptedMessage
 from sandbox.whatsapp.cloud import WhatsAppSandbox
 
 QUEUE = "sandbox-shoppers"
+BUILD = "sandbox"
+"""The build id of the workers of simulated people. Left out, all loaded code is read again to compute one."""
 _PATIENCE = timedelta(minutes=5)
 _REPLIES = {
     "en": "Hello! Is this still available?",

@@ -1,4 +1,4 @@
-"""How long entry decisions are kept: the newest of each customer and journey for good, older ones for a while.
+"""Which entry decisions are kept: the newest of each customer and journey for good, older ones for a while.
 
 The newest one is the answer to why somebody is, or is not, in a journey, however long ago it was given.
 """
@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from models.tables import EntryDecision
+from models.tables import EntryDecision, JourneyVersion
 
 PAGE: Final = 2000
 
@@ -64,3 +64,13 @@ async def forget_decisions(session: AsyncSession, ids: Sequence[int]) -> int:
         return 0
     result = await session.exec(delete(EntryDecision).where(col(EntryDecision.id).in_(list(ids))))
     return int(result.rowcount)
+
+
+async def forget_proposed(session: AsyncSession, version_id: int) -> None:
+    """Throw away what was decided by a version that was only proposed: its rules were nobody's."""
+    version = await session.get_one(JourneyVersion, version_id, populate_existing=True)
+    if version.published_at is None:
+        decided = delete(EntryDecision).where(
+            col(EntryDecision.journey_id) == version.journey_id, col(EntryDecision.version_id) == version_id
+        )
+        await session.exec(decided.execution_options(synchronize_session=False))

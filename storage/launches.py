@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import LaunchState
 from models.tables import EntryDecision, Launch, LaunchCandidate
+from storage.decisions import forget_proposed
 
 ELIGIBLE = "eligible"
 """Passed every rule and waits to be enrolled on its day."""
@@ -164,12 +165,16 @@ async def decided_as(session: AsyncSession, launch_id: int, outcome: str, *, aft
 
 
 async def give_up(session: AsyncSession, launch_id: int, *, error: str, now: datetime) -> None:
-    """End a launch that is not over: declined, interrupted, or impossible."""
+    """End a launch that is not over: declined, interrupted, or impossible.
+
+    What a version that was only proposed has decided until then is no part of anybody's story.
+    """
     launch = await get_launch(session, launch_id)
     if launch.state not in (LaunchState.DONE, LaunchState.FAILED):
         launch.state = LaunchState.FAILED
         launch.error = error
         launch.finished_at = now
+        await forget_proposed(session, launch.version_id)
 
 
 async def count_pending(session: AsyncSession, launch_id: int) -> int:

@@ -1,5 +1,7 @@
 """Fixtures for everybody: one database of each kind, and the embedded PostgreSQL server behind one of them."""
 
+import quick_start  # noqa: F401 - for its effect
+
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator

@@ -4,6 +4,8 @@
 and a last one with the outcome, and so on, until its standard input ends, and with it whoever asked.
 """
 
+import quick_start  # noqa: F401 - for its effect
+
 import asyncio
 import contextlib
 import pickle

@@ -8,6 +8,8 @@ workers are processes too. The workflows of simulated people are here as well: o
 that ends, and with it the simulation that started it.
 """
 
+import quick_start  # noqa: F401 - for its effect
+
 import asyncio
 import contextlib
 import sys
@@ -28,7 +30,7 @@ from observability import configure_logging, route_temporal_logs
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
 from sandbox.chats import ChatWorkflow
-from sandbox.shoppers import QUEUE, ShopperWorkflow
+from sandbox.shoppers import BUILD, QUEUE, ShopperWorkflow
 from storage.engine import Database
 from storage.secrets import Cipher, new_key
 from worker import Fleet, Share
@@ -163,6 +165,7 @@ async def _serve() -> None:
             task_queue=QUEUE,
             workflows=[ShopperWorkflow, ChatWorkflow, RunsWorkflow],
             workflow_runner=UnsandboxedWorkflowRunner(),
+            build_id=BUILD,
             max_cached_workflows=place.cached,
         )
         async with fleet, people:

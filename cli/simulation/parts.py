@@ -42,7 +42,7 @@ from sandbox.chats import ChatActivities, Chats, Doors
 from sandbox.llm.app import LlmSandbox
 from sandbox.recording import Recorder
 from sandbox.shopify.app import ShopifySandbox
-from sandbox.shoppers import QUEUE, Audience, Crowd, ShopperActivities
+from sandbox.shoppers import BUILD, QUEUE, Audience, Crowd, ShopperActivities
 from sandbox.whatsapp.app import WhatsAppApp
 from sandbox.whatsapp.books import Books
 from sandbox.whatsapp.cloud import SandboxNumber, WhatsAppSandbox
@@ -180,6 +180,7 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             Worker(
                 client,
                 task_queue=QUEUE,
+                build_id=BUILD,
                 activities=[shoppers.do_deed, ChatActivities(chats, settle).live_chat_event],
                 interceptors=interceptors,
             )

@@ -1,5 +1,7 @@
 """`python -m tests.chaos [--journeys 300] [--seed N] [--database sqlite|postgresql]`: run chaos and tell what held."""
 
+import quick_start  # noqa: F401 - for its effect
+
 import argparse
 import asyncio
 import secrets

@@ -4,6 +4,8 @@ Orchestration is given the moments at which stages are due and never computes on
 else is `worker.py` itself.
 """
 
+import quick_start  # noqa: F401 - for its effect
+
 import sys
 from datetime import datetime
 from typing import Any

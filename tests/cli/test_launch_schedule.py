@@ -14,7 +14,7 @@ from cli.launch_schedule import set_schedule
 from cli.validate import read_definition
 from composition import system_clock
 from models.enums import EnrollmentState, JourneyState, LaunchState, StoreEventKind, TemplateStatus
-from models.tables import DailySelection, Enrollment, Journey, Launch, Store, StoreEvent
+from models.tables import DailySelection, Enrollment, EntryDecision, Journey, Launch, Store, StoreEvent
 from storage.daily_selections import daily_schedule_id, open_day, selection_times
 from storage.engine import Database
 from storage.publishing import publish
@@ -200,12 +200,14 @@ async def test_an_edit_that_is_declined_is_not_what_the_next_day_selects_with(
     world.customer(1)
     assert (await world.run("launch", str(journey_file), "--yes", "--schedule", "daily@09:30")).code == 0
     edit(journey_file, ("after: 3d", "after: 2d"))
+    before = [one.id for one in await world.rows(EntryDecision)]
     with monkeypatch.context() as declining:
         declining.setattr("cli.launch.require_terminal", lambda **_: None)
         declining.setattr("cli.run.Run.confirm", lambda _, question: questions.append(question))
         answer = await world.run("launch", str(journey_file))
     assert (answer.code, "stages[2].after" in answer.out) == (1, True), answer.out
     assert questions == ["Publish version 2 for those who enter from now on?"]
+    assert [one.id for one in await world.rows(EntryDecision)] == before
     later = system_clock() + timedelta(days=2)
     async with world.database.write() as session:
         (launch_id,) = await open_day(session, 1, now=later)

@@ -71,6 +71,23 @@ async def test_a_report_and_what_is_said_of_it(scene: Scene, told: Reporting, tm
     assert "+4477" not in text
 
 
+def linked_in(folder: Path) -> tuple[Path, Path]:
+    """A file elsewhere and a symbolic link to it."""
+    place, link = folder / "elsewhere" / "kept.csv", folder / "linked.csv"
+    place.parent.mkdir()
+    place.write_text("old")
+    link.symlink_to(place)
+    return place, link
+
+
+async def test_a_link_to_a_file_stays_one(scene: Scene, told: Reporting, tmp_path: Path) -> None:
+    """The file that it points to gets the report, where its owner looks for it."""
+    assert told.people
+    place, link = linked_in(tmp_path)
+    assert (await scene.run("report", JOURNEY, "--out", str(link), "--yes")).code == 0
+    assert (link.is_symlink(), len(rows_of(place))) == (True, 26)
+
+
 async def test_days_are_the_stores(scene: Scene, told: Reporting, tmp_path: Path) -> None:
     """The first day is in, the day after the last one is not, and each row goes by its own moment."""
     assert told.people

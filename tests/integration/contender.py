@@ -1,5 +1,7 @@
 """One of several processes on one SQLite file: `python -m tests.integration.contender ROLE URL KEY`."""
 
+import quick_start  # noqa: F401 - for its effect
+
 import asyncio
 import sys
 

@@ -5,6 +5,8 @@ answer; at last the process itself works on. Children are forked, since only the
 are so small that a handful of customers has several.
 """
 
+import quick_start  # noqa: F401 - for its effect
+
 import asyncio
 import os
 import signal

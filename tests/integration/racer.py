@@ -4,6 +4,8 @@ It waits for a line on its standard input, so that all of them set off together,
 everybody, as Temporal has it do when the worker before was given up too early.
 """
 
+import quick_start  # noqa: F401 - for its effect
+
 import asyncio
 import sys
 from dataclasses import replace
