@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -38,18 +38,47 @@ async def serving(
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
         listening.listen(512)
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            lifespan="on" if lifespan else "off",
-            ws="none",
-            timeout_graceful_shutdown=3,
-        )
-        server = _Server(config)
-        running = asyncio.create_task(server.serve(sockets=[listening]))
+        server, running = _start(app, listening, lifespan=lifespan)
         try:
             yield f"http://{host}:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             await running
+
+
+@contextlib.asynccontextmanager
+async def serving_together(apps: Mapping[str, ASGIApp]) -> AsyncIterator[dict[str, str]]:
+    """The same for several on free ports of loopback, which also end together: each takes a fifth of a second to.
+
+    Yields:
+        Their base URLs by the names that they were given.
+    """
+    with contextlib.ExitStack() as sockets:
+        urls, started = {}, []
+        for name, app in apps.items():
+            listening = sockets.enter_context(socket.socket())
+            listening.bind(("127.0.0.1", 0))
+            listening.listen(512)
+            started.append(_start(app, listening))
+            urls[name] = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            yield urls
+        finally:
+            for server, _ in started:
+                server.should_exit = True
+            await asyncio.gather(*(running for _, running in started))
+
+
+def _start(
+    app: ASGIApp, listening: socket.socket, *, lifespan: bool = False
+) -> tuple[uvicorn.Server, asyncio.Task[None]]:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="on" if lifespan else "off",
+        ws="none",
+        timeout_graceful_shutdown=3,
+    )
+    server = _Server(config)
+    return server, asyncio.create_task(server.serve(sockets=[listening]))

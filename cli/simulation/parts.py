@@ -23,7 +23,7 @@ from temporalio.worker import Worker
 
 from activities.search_attributes import ALL
 from activities.services import Services
-from cli.serving import serving
+from cli.serving import serving_together
 from cli.simulation.cast import Cast, cast_of
 from cli.simulation.clock import ClockHand, ClockInterceptor, VirtualClock, opening_moment, virtual_moment
 from cli.simulation.hours import watched_hours
@@ -120,9 +120,6 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
         await create_all(database)
         cipher = Cipher([new_key()])
         relay = Relay(database, client, clock)
-        gateway = await stack.enter_async_context(
-            serving(create_app(database, cipher, GatewaySettings(), relay, clock))
-        )
         recorder = stack.enter_context(Recorder(options.record))
         whatsapp = _whatsapp(options, clock, zone)
         shopify = ShopifySandbox(clock)
@@ -132,9 +129,10 @@ async def running_parts(options: Options) -> AsyncIterator[Parts]:
             "shopify": shopify,
             "llm": LlmSandbox(api_keys=frozenset({TOKEN}), seed=options.seed, model=_MODEL, clock=clock),
         }
-        urls = {}
-        for name, app in outside.items():
-            urls[name] = await stack.enter_async_context(serving(recorder.wrap(app, name, clock)))
+        apps = {name: recorder.wrap(app, name, clock) for name, app in outside.items()}
+        apps["gateway"] = create_app(database, cipher, GatewaySettings(), relay, clock)
+        urls = await stack.enter_async_context(serving_together(apps))
+        gateway = urls["gateway"]
         http = await stack.enter_async_context(httpx.AsyncClient())
         llm_http = await stack.enter_async_context(httpx2.AsyncClient())
         services = Services(

@@ -240,7 +240,7 @@ def assumption_lines(assumed: Assumptions) -> list[str]:
     seeds = ", ".join(str(seed) for seed in assumed.seeds)
     lines.append(f"The draws begin from seed {seeds}; the people are the same in every run.")
     lines.append(f"{assumed.as_of} is the day that counted as today; the days shown are those of the virtual calendar.")
-    lines.append(f"A message costs {assumed.message_price}, a call of the language model {assumed.call_price} credits.")
+    lines.append(f"In credits, a message costs {assumed.message_price} and a call of the model {assumed.call_price}.")
     lines.append(
         "Revenue is what orders that belong to the journey come to (attribution window or coupon), before costs."
     )
