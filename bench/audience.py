@@ -27,6 +27,7 @@ from activities import queues
 from activities.search_attributes import ALL
 from bench.audience_steps import Measured
 from bench.figures import Figure, at_least, at_most, note
+from bench.memory import resident_mib
 from bench.servers import running_worker, served
 from bench.shop import SECRET, open_shop
 from composition import system_clock
@@ -285,9 +286,4 @@ async def _started(client: Client, url: str, launch_id: int, process_id: int) ->
         await asyncio.sleep(_LOOK_S)
     seconds = time.perf_counter() - began
     await database.close()
-    return seconds, _resident_mib(process_id)
-
-
-def _resident_mib(process_id: int) -> float:
-    pages = int(Path(f"/proc/{process_id}/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return seconds, resident_mib(process_id)

@@ -4,7 +4,6 @@
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from temporalio.client import Client
 from activities.entering import Entering
 from activities.selection import Selection
 from activities.services import Services
+from bench.memory import peak_mib
 from composition import run_async, system_clock
 from providers.shopify.client import ShopifyClient
 from providers.whatsapp.client import WhatsAppClient
@@ -62,7 +62,7 @@ async def _run(step: str, url: str, key: str, launch_id: int) -> Measured:
                 while await entering.enroll_page(launch_id, now=system_clock()):
                     pass
     await database.close()
-    measured.resident_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    measured.resident_mib = peak_mib()
     return measured
 
 

@@ -5,6 +5,7 @@ customers one got a message and bought, and one was left out.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -22,6 +23,7 @@ from sqlmodel import select
 
 from bench.figures import Figure, at_most, note
 from bench.journeys import template_journey
+from bench.memory import peak_mib
 from bench.shop import open_shop
 from composition import system_clock
 from models.enums import AttemptStatus, AttributedBy, ConsentState, EnrollmentState, ExitReason, SendState
@@ -35,6 +37,7 @@ from storage.stores import required_id
 _ROOT: Final = Path(__file__).parents[1]
 _ROWS_A_PAIR: Final = 3
 _AT_ONCE: Final = 10_000
+_LOOK_S: Final = 0.02
 _FLAT_MIB: Final = 30.0
 """What the longest report may take beyond the shortest."""
 _SIZES: Final = (10_000, 100_000)
@@ -78,20 +81,21 @@ def _line(run: _Run, form: Format) -> Figure:
 def _report(place: Path, environment: dict[str, str], form: Format) -> _Run:
     out = place / f"report.{form.value}"
     words = (sys.executable, "starter.py", "report", template_journey().name, "--out", str(out), "--json")
-    began = time.perf_counter()
-    # `wait4` alone tells a single child's peak.
+    began, peak = time.perf_counter(), 0.0
     with subprocess.Popen(  # noqa: S603 - our own command
         words, cwd=_ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        while process.poll() is None:
+            with contextlib.suppress(StopIteration):  # it has just ended, and holds nothing
+                peak = max(peak, peak_mib(process.pid))
+            time.sleep(_LOOK_S)
         answer = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError("the report failed")
     rows = json.loads(answer)["totals"]["rows"]["total"]
-    return _Run(rows, seconds, usage.ru_maxrss / 1024, out.stat().st_size / 1e6)
+    return _Run(rows, seconds, peak, out.stat().st_size / 1e6)
 
 
 async def _fill(path: Path, rows: int) -> dict[str, str]:

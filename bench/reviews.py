@@ -22,6 +22,7 @@ from temporalio.testing import WorkflowEnvironment
 from activities import queues
 from activities.search_attributes import ALL
 from bench.figures import Figure, at_least, at_most, note
+from bench.memory import resident_mib
 from bench.servers import running_worker, served
 from bench.shop import SECRET, open_shop
 from composition import system_clock
@@ -150,7 +151,7 @@ async def _watched(client: Client, database: Database, journey_id: int, process_
     looks: list[Look] = []
     while not ended.done():
         await asyncio.wait([ended], timeout=_LOOK_S)
-        looks.append(Look(time.perf_counter(), await _answered(database), _resident_mib(process_id)))
+        looks.append(Look(time.perf_counter(), await _answered(database), resident_mib(process_id)))
     result = ended.result()
     if result.stop_reason is not None:
         msg = f"the run was stopped: {result.stop_reason}"
@@ -163,11 +164,6 @@ async def _answered(database: Database) -> int:
     async with database.read() as session:
         answered = select(func.count()).where(col(ConversationAnalysis.answered_at).is_not(None))
         return (await session.exec(answered)).one()
-
-
-def _resident_mib(process_id: int) -> float:
-    pages = int(Path(f"/proc/{process_id}/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _steady_rate(looks: list[Look], conversations: int) -> float:

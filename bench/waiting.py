@@ -1,6 +1,5 @@
 """What a journey that waits costs a worker: memory while it is cached, CPU when it is replayed."""
 
-import os
 import sys
 import time
 from datetime import timedelta
@@ -13,6 +12,7 @@ from temporalio.worker import Replayer, Worker
 
 from activities import queues
 from bench.figures import Figure, at_most, note
+from bench.memory import resident_mib
 from models.orchestration import JourneyInput, LoadPlan, Plan, StagePlan
 from workflows.journey import JourneyWorkflow
 from workflows.loading import share_code
@@ -52,9 +52,9 @@ async def memory(count: int) -> Figure:
             max_cached_workflows=count + _WARM_UP,
         ):
             await _start(client, 0, _WARM_UP)
-            before = _resident_kib()
+            before = resident_mib()
             await _start(client, _WARM_UP, count)
-            grown = (_resident_kib() - before) / count
+            grown = (resident_mib() - before) * 1024 / count
     return at_most(f"worker memory per cached journey ({count})", grown, _MOST_KIB, " KiB")
 
 
@@ -68,11 +68,6 @@ async def _start(client: Client, first: int, count: int) -> None:
     for handle in handles:
         while (await handle.query(JourneyWorkflow.status)).due_at is None:
             pass  # each query waits for a task, so this is no busy loop
-
-
-def _resident_kib() -> float:
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1024
 
 
 async def replay(history: WorkflowHistory, times: int) -> Figure:

@@ -7,7 +7,6 @@ leaves one row that says so, and nobody enrolled.
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, assert_never
@@ -20,7 +19,7 @@ from temporalio.service import RPCError
 from activities.selection import SelectedCustomers, Selection
 from activities.services import Services
 from cli.audience_overlaps import overlap_advice
-from cli.definition_diff import differences, show_differences
+from cli.definition_diff import change_by, show_change
 from cli.documents import LaunchDocument
 from cli.failures import DONE, INTERRUPTED, Failure
 from cli.launch_checks import check_name, ready
@@ -46,13 +45,13 @@ from cli.run import Run, execute, require_terminal
 from cli.temporal import ensure_store_watches, start_audience
 from cli.validate import JourneyFile, describe, read_definition
 from models.enums import JourneyState, LaunchState
-from models.journey import Definition, Tracking, WinBack
+from models.journey import Tracking, WinBack
 from models.tables import Launch
 from reports.audience import audience_of
 from reports.journeys import daily_view
 from storage.entry import count_starting
 from storage.going_live import activate, drop_waiting_launches
-from storage.journeys import UnknownJourneyError, find_journey, journey_of, latest_version, parse_definition, set_state
+from storage.journeys import UnknownJourneyError, find_journey, journey_of, set_state
 from storage.launches import (
     count_pending,
     get_launch,
@@ -141,8 +140,8 @@ async def _launch(run: Run, file: Path, limit: int | None, schedule: str | None,
                     daily=at,
                     yes=yes,
                 )
-            opened = await _open(run, services, parts, definition, limit, only_new=only_new)
-            launch_id, version = opened.launch_id, opened.version
+            change = await change_by(database, parts, definition)
+            launch_id, version = await _open(run, services, parts, definition, limit, only_new=only_new)
             try:
                 await _select(run, services, launch_id)
                 preview = await read_preview(run, services, launch_id)
@@ -153,12 +152,10 @@ async def _launch(run: Run, file: Path, limit: int | None, schedule: str | None,
                 show_preview(run, preview)
                 for warning in warnings:
                     run.output.note(f"warning: {warning}")
-                if opened.before is not None:
-                    found = differences(opened.before, definition)
-                    show_differences(run.output, version, opened.before, definition, found)
+                show_change(run.output, change, definition)
                 if not preview.wanted:
                     run.output.line("Nobody is to be enrolled." if daily is None else "Nobody is to be enrolled now.")
-                asked = question(preview.wanted, daily, version if opened.before is not None else None)
+                asked = question(preview.wanted, daily, version if change is not None else None)
                 if asked is not None and not yes and not run.confirm(asked):
                     raise Failure("declined; nobody was enrolled")  # noqa: TRY301 - one place gives the launch up
                 await _hand_over(services, parts, launch_id, now=run.clock())
@@ -202,18 +199,10 @@ async def _side_by_side(
 # --- the preview -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A launch that is being looked at; `before` is what new entrants get, where its own version is not published."""
-
-    launch_id: int
-    version: int
-    before: Definition | None
-
-
 async def _open(
     run: Run, services: Services, parts: StoreParts, definition: WinBack, limit: int | None, *, only_new: bool
-) -> _Opened:
+) -> tuple[int, int]:
+    """The id of a launch that is being looked at, and the number of its version."""
     now = run.clock()
     async with services.database.write() as session:
         journey, version = await propose(session, parts.id, definition, now=now)
@@ -227,9 +216,7 @@ async def _open(
             only_new=only_new,
             now=now,
         )
-        latest = await latest_version(session, required_id(journey.id)) if version.published_at is None else None
-        before = parse_definition(latest.definition) if latest is not None else None
-        return _Opened(required_id(opened.id), version.number, before)
+        return required_id(opened.id), version.number
 
 
 async def _select(run: Run, services: Services, launch_id: int) -> None:

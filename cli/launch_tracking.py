@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 
 from activities.schedules import ensure_schedule
 from activities.services import Services
+from cli.definition_diff import change_by, show_change
 from cli.documents import LaunchDocument
 from cli.failures import DONE, USAGE, Failure
 from cli.launch_checks import check_name, ready
@@ -65,6 +66,7 @@ async def launch_tracking(
     runs = next_runs(definition, zone, now)
     conversations = await _count(services, parts, definition, now=now)
     describe(run, definition, runs=runs, zone=zone)
+    show_change(run.output, await change_by(services.database, parts, definition), definition)
     run.output.line(
         f"In {conversations} conversations the customer has written in the last {definition.window_hours} hours; "
         "a run leaves out who has bought, opted out or is in another journey before it asks the model."

@@ -14,6 +14,7 @@ from temporalio.service import RPCError
 
 from activities.services import Services
 from activities.watching import WatchScene
+from cli.definition_diff import change_by, show_change
 from cli.documents import LaunchDocument, WatchView
 from cli.failures import DONE, INTERRUPTED, USAGE, Failure
 from cli.launch_checks import check_column, check_name, ready
@@ -71,8 +72,10 @@ async def launch_watched(
         return await launch_pending(
             run, services, parts, definition, waits, warnings, limit=None, only_new=only_new, yes=yes
         )
+    change = await change_by(services.database, parts, definition)
     preview, waiting, not_yet_due = await _preview(services, parts, definition, since=since, now=now)
     describe(run, definition)
+    show_change(run.output, change, definition)
     show_preview(run, preview)
     for warning in warnings:
         run.output.note(f"warning: {warning}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from cli.definition_diff import differences, show_differences
+from cli.definition_diff import Change, differences, show_differences
 from cli.documents import PublishDocument
 from cli.failures import DONE, NOT_FOUND, Failure
 from cli.launch_checks import check_column, check_name
@@ -171,7 +171,7 @@ def _show(run: Run, before: _Before, definition: Definition, warnings: Sequence[
         run.output.line(f"{count} customers wait for a later day; they enter with version {before.coming}")
     if changed:
         latest = parse_definition(before.latest.definition)
-        show_differences(run.output, before.coming, latest, definition, before.differences)
+        show_differences(run.output, Change(before.coming, latest), definition, before.differences)
     for warning in warnings:
         run.output.note(f"warning: {warning}")
 

@@ -107,6 +107,18 @@ async def test_a_declined_launch_changes_nothing(
     assert questions[0].startswith("It writes to 1 customers on ")
 
 
+async def test_a_launch_of_a_changed_file_says_what_it_changes(world: Scene, follow_up_file: Path) -> None:
+    """As `publish` does: whoever agrees to it sees what those will get who enter from now on."""
+    first = await world.run("launch", str(follow_up_file), "--yes")
+    edit(follow_up_file, ("every: 2h", "every: 3h"))
+    second = await world.run("launch", str(follow_up_file), "--yes")
+    third = await world.run("launch", str(follow_up_file), "--yes")
+    assert [one.code for one in (first, second, third)] == [0, 0, 0]
+    text = "Version 2, for those who enter from now on, differs in:"
+    assert [text in one.out for one in (first, second, third)] == [False, True, False]
+    assert "repeat.every" in second.out
+
+
 async def test_a_column_has_one_follow_up(world: Scene, follow_up_file: Path) -> None:
     """A second one for the same column is refused by the name of the first, until that one is stopped."""
     assert (await world.run("launch", str(follow_up_file), "--yes")).code == 0
