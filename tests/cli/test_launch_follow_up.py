@@ -116,7 +116,7 @@ async def test_a_launch_of_a_changed_file_says_what_it_changes(world: Scene, fol
     assert [one.code for one in (first, second, third)] == [0, 0, 0]
     text = "Version 2, for those who enter from now on, differs in:"
     assert [text in one.out for one in (first, second, third)] == [False, True, False]
-    assert "repeat.every" in second.out
+    assert "stages[1].after" in second.out
 
 
 async def test_a_column_has_one_follow_up(world: Scene, follow_up_file: Path) -> None:
