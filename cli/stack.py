@@ -5,6 +5,8 @@ or killed, goes on where it was. The sandbox plays one shop with a made-up histo
 and the day of its first start, while what Rekindle knows stays.
 """
 
+import quick_start
+
 import asyncio
 import contextlib
 import json
@@ -96,6 +98,7 @@ async def _up(run: Run, temporal_port: int, ui_port: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with _stack(run, temporal_port, ui_port) as fleet:
+        quick_start.loaded()
         run.output.line("Ctrl-C stops it; started again, every journey goes on where it was.")
         await fleet.run(stop)
         run.output.line("stopping: what is in flight is finished first")
