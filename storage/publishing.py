@@ -64,12 +64,12 @@ async def propose(
 
 
 async def confirm(session: AsyncSession, journey: Journey, version_id: int, *, now: datetime) -> bool:
-    """Publish a version that was proposed.
+    """Publish a version that was proposed, unless new entrants get a newer one by now.
 
     Args:
         session: a writing transaction that holds the journey alone.
         journey: whose version it is.
-        version_id: of it; one that is published already stays as it is.
+        version_id: of it; the one that new entrants get already stays as it is.
         now: when new entrants begin to get it.
 
     Returns:
@@ -79,11 +79,11 @@ async def confirm(session: AsyncSession, journey: Journey, version_id: int, *, n
         OvertakenError: new entrants get a newer one by now.
     """
     version = await session.get_one(JourneyVersion, version_id, populate_existing=True)
-    if version.published_at is not None:
-        return False
     latest = await latest_version(session, required_id(journey.id))
     if latest is not None and latest.number > version.number:
         raise OvertakenError(_OVERTAKEN.format(latest.number))
+    if version.published_at is not None:
+        return False
     await _let_in(session, journey, version, parse_definition(version.definition), now=now)
     return True
 

@@ -142,6 +142,11 @@ async def test_a_proposed_version_that_another_has_overtaken_is_not_confirmed(sh
         # The overtaken one is no longer what its number says; published again it gets a new one.
         _, again = await publish(session, shop.world.store_id, win_back(max_per_day=9), now=shop.world.now)
         assert again.number == 4
+    async with shop.world.database.write() as session:
+        # Nor is one that new entrants got when it was looked at: its launch would let in by what was replaced since.
+        journey = await journey_of(session, shop.journey_id, alone=True)
+        with pytest.raises(OvertakenError, match="version 4"):
+            await confirm(session, journey, required_id(newer.id), now=shop.world.now)
 
 
 async def test_a_launch_under_way_ends_with_its_own_version_and_leaves_the_rest_to_the_new_one(
