@@ -25,10 +25,10 @@ from storage.launches import open_launch
 from storage.publishing import publish
 from storage.secrets import Cipher, new_key
 from storage.stores import required_id
+from tests.around.names import SALT
 from tests.nobody import nobodys_temporal
 from tests.worlds import NOON, SHOP, World
 
-SALT = "5a" * 32
 ZONE = "Europe/London"
 _TOKEN = "token"
 _ENDPOINT = "http://shop"

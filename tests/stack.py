@@ -50,7 +50,7 @@ from tests.around.acts import Stack
 from tests.around.base import Person
 from tests.around.journeys import HELLO, journey
 from tests.around.line import TRUSTS_NOBODY, Line
-from tests.around.names import PHONE_NUMBER_ID, SECRET, SHOP, TOKEN, WABA, ZONE
+from tests.around.names import PHONE_NUMBER_ID, SALT, SECRET, SHOP, TOKEN, WABA, ZONE
 from tests.databases import database_at, new_sqlite_file
 from tests.serving import serve
 from worker import Fleet
@@ -232,6 +232,7 @@ async def _add_store(
         "shop_token": TOKEN,
         "shop_webhook_secrets": (SECRET,),
         "shop_endpoint": shopify_url,
+        "salt": SALT,
     }
     async with database.write() as session:
         await add_store(session, NewStore(**(options | dict(changes))), cipher=cipher, now=now)

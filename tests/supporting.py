@@ -17,7 +17,8 @@ from models.tables import (
 )
 from storage.launches import Decision, append_decisions
 from storage.publishing import publish
-from tests.cli.conftest import SALT, WABA, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Scene
 from tests.cli.recorded import templates
 from tests.worlds import DEFINITION, World
 

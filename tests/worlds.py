@@ -77,6 +77,8 @@ class World:
             "shop_domain": SHOP,
             "shop_token": "token",
             "shop_webhook_secrets": (SHOP_SECRET,),
+            # A salt for each store, the same in every run: whom the holdout draws must not depend on the run.
+            "salt": hashlib.sha256(slug.encode()).hexdigest(),
         }
         new = NewStore(**(options | changes))
         async with self.database.write() as session:

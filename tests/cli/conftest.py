@@ -30,12 +30,12 @@ from settings import load_settings
 from storage.engine import Database
 from storage.secrets import Cipher, new_key
 from storage.stores import NewStore, add_store
+from tests.around.names import SALT
 from tests.databases import new_sqlite_file
 from tests.serving import serve
 from worker import Fleet
 
 ROOT = Path(__file__).parents[2]
-SALT = "5a" * 32
 SHOP = "example.myshopify.com"
 NUMBER = "900000000000001"
 WABA = "800000000000001"

@@ -28,7 +28,8 @@ from storage.customers import lock_customer
 from storage.enrollments import close_enrollment
 from storage.events import record_event
 from storage.orders import OrderFacts, apply_order
-from tests.cli.conftest import SALT, WABA, Answer, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Answer, Scene
 from tests.worlds import World
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -13,7 +13,8 @@ from models.enums import EnrollmentState, ExitReason, HoldReason, TemplateStatus
 from models.tables import Enrollment, Send, Template
 from storage.enrollments import enrollment_facts
 from storage.sends import Draft, ensure_send, save_draft
-from tests.cli.conftest import SALT, WABA, Scene, edit
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Scene, edit
 from tests.cli.recorded import check
 from tests.worlds import NOON, World
 

@@ -14,7 +14,8 @@ import pyarrow.csv  # type: ignore[import-untyped]
 import pyarrow.parquet  # type: ignore[import-untyped]
 import pytest
 
-from tests.cli.conftest import ROOT, SALT, WABA, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import ROOT, WABA, Scene
 from tests.cli.recorded import check
 from tests.mailbox import Mailbox, mailbox
 from tests.reporting import DAY, FORMULA, JOURNEY, Reporting

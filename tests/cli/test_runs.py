@@ -35,7 +35,8 @@ from storage.orders import OrderFacts, apply_order
 from storage.personal_data import everything_about
 from storage.reviews import lock_review, settle_review, waiting_reviews
 from storage.stores import required_id
-from tests.cli.conftest import SALT, WABA, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Scene
 from tests.cli.recorded import check
 from tests.reviewing import Reviews, tracking
 from tests.worlds import NOON, World

@@ -7,7 +7,8 @@ import pytest
 from models.enums import SendState
 from models.tables import Send, SendAttempt
 from storage.settling import park_open_sends
-from tests.cli.conftest import SALT, WABA, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Scene
 from tests.cli.recorded import NOW, START, check
 from tests.worlds import World
 

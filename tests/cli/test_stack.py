@@ -1,5 +1,6 @@
 """`up` as its users run it: one terminal, Ctrl-C, and everything still there the next time."""
 
+import contextlib
 import json
 import os
 import random
@@ -33,19 +34,18 @@ sending: {hours: "00:00-24:00"}
 PATIENCE_S = 60.0
 
 
-def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives to outgoing connections.
+def free_ports(number: int) -> list[int]:
+    """Different ports that nobody listens on, below those that the system gives to outgoing connections.
 
     The stack is down between two starts, and a port of that range could be taken in the meantime.
     """
-    while True:
+    ports: set[int] = set()
+    while len(ports) < number:
         port = random.randrange(20_000, 30_000)  # noqa: S311 - no secret
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            ports.add(port)
+    return list(ports)
 
 
 class Terminal:
@@ -53,7 +53,7 @@ class Terminal:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.temporal, self.ui, self.gateway = free_port(), free_port(), free_port()
+        self.temporal, self.ui, self.gateway = free_ports(3)
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("REKINDLE_", "TEMPORAL_"))
         } | {"TEMPORAL_ADDRESS": f"127.0.0.1:{self.temporal}", "REKINDLE_GATEWAY_PORT": str(self.gateway)}

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import SALT, WABA, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Scene
 from tests.cli.recorded import check
 from tests.counted import COUNTS, CREDITS, NAME, at, count_one_of_each
 from tests.worlds import World

@@ -12,7 +12,8 @@ from models.tables import Enrollment, Number, SignalIntent, Template, TemplateSu
 from storage.enrollments import enrollment_facts
 from storage.senders import block_country, pause_sender
 from storage.template_states import block_message
-from tests.cli.conftest import SALT, WABA, Scene
+from tests.around.names import SALT
+from tests.cli.conftest import WABA, Scene
 from tests.cli.recorded import NOW, START, check
 from tests.worlds import World
 

@@ -22,7 +22,8 @@ import pytest
 from models.enums import ConsentState
 from sandbox.shopify.state import CustomerRecord, OrderRecord
 from storage.engine import Database
-from tests.selecting import SALT, Selecting, selecting, win_back
+from tests.around.names import SALT
+from tests.selecting import Selecting, selecting, win_back
 
 HISTORY = Path(__file__).parents[3] / "shared" / "data" / "cdnow_orders.csv"
 WHOLE = os.environ.get("REKINDLE_TEST_CDNOW") == "whole"
