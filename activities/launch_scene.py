@@ -1,6 +1,6 @@
 """One launch with everything that its steps need to know, and what the rules say about one of its customers."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -8,12 +8,11 @@ from activities.services import Services
 from models.enums import JourneyState, LaunchState
 from models.journey import JourneyDefinition, WinBack
 from models.tables import Journey, Launch
-from policies.calendar import start_of_local_day
 from policies.eligibility import evaluate, first_failure
 from policies.holdout import in_control
 from policies.zones import zone_or_none
 from storage import launches
-from storage.entry import Considered, Entry, count_entered
+from storage.entry import Considered, Entry
 from storage.journeys import journey_of, version_definition
 from storage.launches import PACED, Decision
 from storage.stores import StoreParts, holdout_salt, required_id, store_parts, suppression_key
@@ -68,12 +67,6 @@ class LaunchScene:
     def enrolls(self) -> bool:
         """Whether somebody may be enrolled."""
         return self.launch.state is LaunchState.STARTING and self.journey.state is JourneyState.ACTIVE
-
-    async def entered_on(self, session: AsyncSession, day: date) -> int:
-        """How many were selected on a day of the store, control not counted."""
-        start = start_of_local_day(day, self.zone)
-        end = start_of_local_day(day + timedelta(days=1), self.zone)
-        return await count_entered(session, self.launch.journey_id, start, end)
 
     def failure(self, who: Considered, now: datetime) -> Decision | None:
         """The first rule that keeps the customer out, as a decision."""

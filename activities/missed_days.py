@@ -6,10 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from activities.launch_scene import LaunchScene
 from policies.calendar import local_date
-from policies.pacing import put_off
-from policies.schedule import sending_hours
 from storage.journeys import journey_of
-from storage.paced import all_paced, move_days, next_paced_day
+from storage.paced import give_days_again, next_paced_day
 
 
 async def put_off_missed(session: AsyncSession, scene: LaunchScene, *, now: datetime) -> None:
@@ -25,12 +23,4 @@ async def put_off_missed(session: AsyncSession, scene: LaunchScene, *, now: date
     if first is None or first >= today:
         return
     await journey_of(session, journey_id, lock=True)
-    queue = await all_paced(session, journey_id)
-    days = put_off(
-        (one for _, one in queue),
-        entered_today=await scene.entered_on(session, today),
-        today=today,
-        max_per_day=scene.definition.sending.max_per_day,
-        hours=sending_hours(scene.definition.sending),
-    )
-    await move_days(session, {key: day for (key, one), day in zip(queue, days, strict=True) if one.day != day})
+    await give_days_again(session, journey_id, scene.definition.sending, scene.zone, first=today, earlier=False)

@@ -22,7 +22,7 @@ from policies.schedule import sending_hours
 from providers.errors import ProviderError
 from storage import launches
 from storage.customers import upsert_people
-from storage.entry import considered
+from storage.entry import considered, entered_on
 from storage.journeys import journey_of
 from storage.launches import CONTROL_DUE, ELIGIBLE, Decision
 from storage.lookup import ever_entered
@@ -143,7 +143,7 @@ class Selection:
         async with self._services.database.write() as session:
             await put_off_missed(session, scene, now=now)  # they come before those who qualify only now
             taken = await paced_by_day(session, scene.launch.journey_id)
-            taken[today] = taken.get(today, 0) + await scene.entered_on(session, today)
+            taken[today] = taken.get(today, 0) + await entered_on(session, scene.launch.journey_id, today, scene.zone)
             due = await give_places(session, scene.launch)
         days = assign_days(
             range(max(due, 1)),

@@ -23,7 +23,7 @@ from policies.pacing import start_moment
 from policies.schedule import sending_hours, zone_at
 from policies.watching import ask_again_at, spacing
 from policies.zones import zone_or_none
-from storage.entry import Entry, count_entered, enroll
+from storage.entry import Entry, enroll, entered_on
 from storage.journeys import journey_of
 from storage.launches import CONTROL, ENTERED, Decision, append_decisions
 from storage.stores import StoreParts, holdout_salt, store_parts, suppression_key
@@ -109,10 +109,7 @@ class WatchScene:
 
     async def room(self, session: AsyncSession, *, now: datetime) -> int:
         """How many more may enter on the store's day."""
-        today = local_date(now, self.zone)
-        start = start_of_local_day(today, self.zone)
-        end = start_of_local_day(today + timedelta(days=1), self.zone)
-        entered = await count_entered(session, self.scope.journey_id, start, end)
+        entered = await entered_on(session, self.scope.journey_id, local_date(now, self.zone), self.zone)
         return max(self.scope.definition.sending.max_per_day - entered, 0)
 
     def next_day_at(self, now: datetime) -> datetime:

@@ -3,7 +3,8 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, text
 from sqlmodel import and_, col, select
@@ -23,6 +24,7 @@ from models.tables import (
     SendAttempt,
     Store,
 )
+from policies.calendar import start_of_local_day
 from policies.eligibility import Candidate
 from policies.phones import suppression_hash
 from policies.schedule import Whereabouts, due_after, horizon, zone_at
@@ -399,12 +401,12 @@ async def count_starting(session: AsyncSession, journey_id: int) -> int:
     return (await session.exec(waiting)).one()
 
 
-async def count_entered(session: AsyncSession, journey_id: int, start: datetime, end: datetime) -> int:
-    """How many were selected in [start, end), control not counted."""
+async def entered_on(session: AsyncSession, journey_id: int, day: date, zone: ZoneInfo) -> int:
+    """How many were selected on a day of the store, control not counted."""
     entered = select(func.count()).where(
         Enrollment.journey_id == journey_id,
         col(Enrollment.control).is_(False),
-        col(Enrollment.selected_at) >= start,
-        col(Enrollment.selected_at) < end,
+        col(Enrollment.selected_at) >= start_of_local_day(day, zone),
+        col(Enrollment.selected_at) < start_of_local_day(day + timedelta(days=1), zone),
     )
     return (await session.exec(entered)).one()

@@ -6,19 +6,19 @@ buys or opts out at that moment either we know, or they end the journey that beg
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import LeftOut, OutgoingKind, ReviewOutcome
 from models.tables import ConversationAnalysis, Customer, Review, TrackingRun
-from policies.calendar import local_date, start_of_local_day
+from policies.calendar import local_date
 from policies.eligibility import RuleResult, first_failure, rule_result
 from policies.zones import zone_or_none
 from storage.analyses import Settled, gone
 from storage.customers import lock_customer
-from storage.entry import Considered, Entry, count_entered, enroll
+from storage.entry import Considered, Entry, enroll, entered_on
 from storage.journeys import journey_of
 from storage.orders import OrderFacts, apply_order
 from storage.outgoing import announce
@@ -184,9 +184,8 @@ async def _day_is_full(session: AsyncSession, scope: Tracked, *, now: datetime) 
         msg = f"the store's time zone {scope.store.time_zone!r} is unknown"
         raise ValueError(msg)
     today = local_date(now, zone)
-    start, end = start_of_local_day(today, zone), start_of_local_day(today + timedelta(days=1), zone)
     most = scope.definition.sending.max_per_day
-    entered = await count_entered(session, required_id(scope.journey.id), start, end)
+    entered = await entered_on(session, required_id(scope.journey.id), today, zone)
     if entered < most:
         return None
     return rule_result(LeftOut.PACED, passed=False, seen="the day is full", threshold=f"at most {most} a day")

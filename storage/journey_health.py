@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import EnrollmentState, HoldReason, SendState
 from models.tables import Enrollment, Launch, Paced, Send
-from policies.calendar import local_date, start_of_local_day
-from storage.entry import count_entered
+from policies.calendar import local_date
+from storage.entry import entered_on
 
 OVERDUE_AFTER: Final = timedelta(minutes=15)
 """A worker that lives takes a timer up within seconds; a busy one within some minutes."""
@@ -74,7 +74,6 @@ async def health_of(session: AsyncSession, journey_id: int, *, zone: ZoneInfo, n
     today = local_date(now, zone)
     due = select(func.count()).where(of_it, col(Enrollment.state).in_(_TO_SEND), col(Enrollment.due_at) < now + _AHEAD)
     coming = select(func.count()).where(Paced.journey_id == journey_id, col(Paced.day) < today + _AHEAD)
-    start, end = (start_of_local_day(day, zone) for day in (today, today + timedelta(days=1)))
     return JourneyHealth(
         unstarted=(await session.exec(unstarted)).one(),
         overdue=count,
@@ -86,7 +85,7 @@ async def health_of(session: AsyncSession, journey_id: int, *, zone: ZoneInfo, n
         },
         parked=(await session.exec(parked)).one(),
         launch=await newest_launch(session, journey_id),
-        entered_today=await count_entered(session, journey_id, start, end),
+        entered_today=await entered_on(session, journey_id, today, zone),
         paced=waiting,
         paced_until=last_day,
         due_in_week=(await session.exec(due)).one() + (await session.exec(coming)).one(),

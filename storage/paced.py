@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table, bindparam, delete, func, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from models.sending import SendingRules
 from models.tables import Launch, Paced
-from policies.pacing import Waiter
+from policies.pacing import Waiter, put_off
+from policies.schedule import sending_hours
+from storage.entry import entered_on
 from storage.journeys import latest_version
-from storage.stores import required_id
 
 _PACED = cast("Table", Paced.__table__)  # type: ignore[attr-defined]
 _MOVE = update(_PACED).where(_PACED.c.id == bindparam("row")).values(day=bindparam("to"))
@@ -79,21 +82,35 @@ async def paced_until(session: AsyncSession, journey_id: int, today: date, *, li
     return list(rows)
 
 
-async def all_paced(session: AsyncSession, journey_id: int) -> list[tuple[int, Waiter]]:
-    """Everybody who waits, by row id, in the order of their days."""
+async def give_days_again(
+    session: AsyncSession, journey_id: int, rules: SendingRules, zone: ZoneInfo, *, first: date, earlier: bool
+) -> None:
+    """Give everybody who waits a day anew; their order stays.
+
+    Args:
+        session: a writing transaction that holds the journey alone.
+        journey_id: what they wait to enter.
+        rules: how many enter a day, and on which days.
+        zone: the store's, whose days they are.
+        first: the first day that may be given.
+        earlier: whether somebody's day may come earlier than it was.
+    """
     rows = await session.exec(
         select(col(Paced.id), col(Paced.day), col(Paced.control))
         .where(Paced.journey_id == journey_id)
         .order_by(col(Paced.day), col(Paced.id))
     )
-    return [(required_id(key), Waiter(day, control)) for key, day, control in rows]
-
-
-async def move_days(session: AsyncSession, days: Mapping[int, date]) -> None:
-    """Give these rows other days."""
-    rows = [{"row": key, "to": day} for key, day in days.items()]
-    if rows:
-        await (await session.connection()).execute(_MOVE, rows)
+    waiting = [(key, Waiter(day, control)) for key, day, control in rows]
+    days = put_off(
+        (Waiter(first, one.control) if earlier else one for _, one in waiting),
+        entered_today=await entered_on(session, journey_id, first, zone),
+        today=first,
+        max_per_day=rules.max_per_day,
+        hours=sending_hours(rules),
+    )
+    moves = [{"row": key, "to": day} for (key, one), day in zip(waiting, days, strict=True) if one.day != day]
+    if moves:
+        await (await session.connection()).execute(_MOVE, moves)
 
 
 async def unpace(session: AsyncSession, journey_id: int, customer_ids: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ A launch needs a version before anybody has agreed to it, because its audience i
 other launch, and no daily selection, may take that version for what new entrants get.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
@@ -14,12 +14,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import JourneyState, LaunchState
 from models.journey import JourneyDefinition, WinBack
 from models.tables import Journey, JourneyVersion, Launch, Paced, Store
-from policies.calendar import local_date, start_of_local_day
-from policies.pacing import Waiter, put_off
+from policies.calendar import local_date
 from policies.schedule import sending_hours
-from storage.entry import count_entered
 from storage.journeys import latest_version, parse_definition
-from storage.paced import all_paced, move_days
+from storage.paced import give_days_again, next_paced_day
 from storage.stores import required_id
 
 _OVERTAKEN = "somebody published version {} meanwhile; look at it first"
@@ -204,21 +202,8 @@ async def _give_days(session: AsyncSession, journey: Journey, definition: Journe
     The AudienceWorkflow sleeps until the first day, so that an earlier one would pass unseen.
     """
     journey_id = required_id(journey.id)
-    queue = await all_paced(session, journey_id)
-    if not queue:
-        return
-    zone = ZoneInfo((await session.get_one(Store, journey.store_id)).time_zone)
-    today = local_date(now, zone)
-    first = max(today, queue[0][1].day)
-    entered = 0
-    if first == today:
-        start, end = start_of_local_day(today, zone), start_of_local_day(today + timedelta(days=1), zone)
-        entered = await count_entered(session, journey_id, start, end)
-    days = put_off(
-        (Waiter(first, one.control) for _, one in queue),
-        entered_today=entered,
-        today=first,
-        max_per_day=definition.sending.max_per_day,
-        hours=sending_hours(definition.sending),
-    )
-    await move_days(session, {key: day for (key, one), day in zip(queue, days, strict=True) if one.day != day})
+    first = await next_paced_day(session, journey_id)
+    if first is not None:
+        zone = ZoneInfo((await session.get_one(Store, journey.store_id)).time_zone)
+        first = max(first, local_date(now, zone))
+        await give_days_again(session, journey_id, definition.sending, zone, first=first, earlier=True)
