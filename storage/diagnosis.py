@@ -24,6 +24,7 @@ from models.tables import (
     WatchAnswer,
 )
 from storage.daily_selections import selection_of
+from storage.decisions import counts
 from storage.journeys import latest_version, parse_definition
 from storage.stores import required_id
 
@@ -134,9 +135,11 @@ class AskedJourney:
 
 async def journeys_about(session: AsyncSession, store_id: int, customer_id: int) -> list[AskedJourney]:
     """The store's journeys that are under way, and those that the customer was in or was considered for."""
+    entered = select(Enrollment.journey_id).where(Enrollment.customer_id == customer_id)
+    decided = select(EntryDecision.journey_id).where(EntryDecision.customer_id == customer_id, counts())
     met: set[int] = set()
-    for table in (Enrollment, EntryDecision):
-        met.update(await session.exec(select(table.journey_id).where(table.customer_id == customer_id).distinct()))
+    for query in (entered, decided):
+        met.update(await session.exec(query.distinct()))
     met.update(await _reviewed_in(session, customer_id))
     journeys = await session.exec(
         select(Journey)

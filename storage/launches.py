@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, insert, update
+from sqlalchemy import Table, bindparam, func, insert, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from models.enums import LaunchState
 from models.tables import EntryDecision, Launch, LaunchCandidate
-from storage.decisions import forget_proposed
+from storage.decisions import counts
 
 ELIGIBLE = "eligible"
 """Passed every rule and waits to be enrolled on its day."""
@@ -165,16 +165,12 @@ async def decided_as(session: AsyncSession, launch_id: int, outcome: str, *, aft
 
 
 async def give_up(session: AsyncSession, launch_id: int, *, error: str, now: datetime) -> None:
-    """End a launch that is not over: declined, interrupted, or impossible.
-
-    What a version that was only proposed has decided until then is no part of anybody's story.
-    """
+    """End a launch that is not over: declined, interrupted, or impossible."""
     launch = await get_launch(session, launch_id)
     if launch.state not in (LaunchState.DONE, LaunchState.FAILED):
         launch.state = LaunchState.FAILED
         launch.error = error
         launch.finished_at = now
-        await forget_proposed(session, launch.version_id)
 
 
 async def count_pending(session: AsyncSession, launch_id: int) -> int:
@@ -252,11 +248,18 @@ async def append_decisions(
     *,
     now: datetime,
 ) -> None:
-    """Write outcomes into the customers' stories where the answer is a new one."""
+    """Write outcomes into the customers' stories where the answer is a new one.
+
+    By a version that is only proposed, they become part of the story when it is published.
+    """
     ids = [decision.customer_id for decision in decisions]
     newest = (
         select(func.max(EntryDecision.id))
-        .where(EntryDecision.journey_id == journey_id, col(EntryDecision.customer_id).in_(ids))
+        .where(
+            EntryDecision.journey_id == journey_id,
+            col(EntryDecision.customer_id).in_(ids),
+            or_(col(EntryDecision.version_id) == version_id, counts()),
+        )
         .group_by(col(EntryDecision.customer_id))
     )
     latest = {

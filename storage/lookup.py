@@ -28,6 +28,7 @@ from models.tables import (
 )
 from policies.phone_forms import same_line
 from storage.chats import message_key
+from storage.decisions import counts
 from storage.journeys import latest_version, parse_definition
 from storage.stores import required_id
 from storage.subjects import NO_SUBJECT, Subject, subject_of
@@ -204,7 +205,7 @@ async def decisions_about(session: AsyncSession, customer_id: int, journey_id: i
     query = (
         select(Journey.name, EntryDecision)
         .join(Journey, col(Journey.id) == EntryDecision.journey_id)
-        .where(EntryDecision.customer_id == customer_id)
+        .where(EntryDecision.customer_id == customer_id, counts())
         .order_by(col(EntryDecision.id).desc())
     )
     if journey_id is not None:

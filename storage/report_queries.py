@@ -21,6 +21,7 @@ from models.tables import (
     Send,
     SendAttempt,
 )
+from storage.decisions import counts
 from storage.engine import padded
 from storage.report_facts import (
     AttemptFacts,
@@ -190,7 +191,7 @@ async def decisions_of(
 ) -> dict[int, DecisionFacts]:
     """What was last decided about them, where that kept them out and nothing has overtaken it."""
     of_them = and_(col(EntryDecision.journey_id) == about.journey_id, col(EntryDecision.customer_id).between(*span))
-    newest = select(func.max(EntryDecision.id)).where(of_them).group_by(col(EntryDecision.customer_id))
+    newest = select(func.max(EntryDecision.id)).where(of_them, counts()).group_by(col(EntryDecision.customer_id))
     rows = await fetch(
         session,
         columns(

@@ -35,11 +35,11 @@ _WATCHING: Final = frozenset({JourneyKind.FOLLOW_UP, JourneyKind.ABANDONED_CART}
 
 
 async def reported(session: AsyncSession, journey: Journey) -> Reported:
-    """The journey's versions, and the names of the store's journeys."""
+    """The journey's published versions, and the names of the store's journeys."""
     journey_id = required_id(journey.id)
     rows = await session.exec(
         select(JourneyVersion.id, JourneyVersion.number, JourneyVersion.definition).where(
-            JourneyVersion.journey_id == journey_id
+            JourneyVersion.journey_id == journey_id, col(JourneyVersion.published_at).is_not(None)
         )
     )
     versions = {}

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select
 
 from models.enums import LeftOut
+from storage.decisions import counts
 from storage.statistics.facts import Fact, Source, computed_once
 from storage.statistics.scope import Scope
 from storage.statistics.tables import CHECKOUTS, CONVERSATIONS, DECISIONS, PACED, WATCH_ANSWERS, Query, pick
@@ -17,7 +18,7 @@ def left_out(scope: Scope) -> Source:
     """Whom the newest decision of all left out, if it was taken in the period."""
     newest = (
         select(func.max(DECISIONS.c.id).label("id"))
-        .where(DECISIONS.c.journey_id == scope.journey_id)
+        .where(DECISIONS.c.journey_id == scope.journey_id, counts())
         .group_by(DECISIONS.c.customer_id)
         .subquery("newest")
     )

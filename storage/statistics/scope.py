@@ -75,9 +75,11 @@ class Scope:
 
 
 async def scope_of(session: AsyncSession, journey_id: int, period: Period) -> Scope:
-    """Read a journey's versions."""
+    """Read those of a journey's versions that anybody can have entered with."""
     rows = await session.exec(
-        select(JourneyVersion).where(JourneyVersion.journey_id == journey_id).order_by(col(JourneyVersion.number))
+        select(JourneyVersion)
+        .where(JourneyVersion.journey_id == journey_id, col(JourneyVersion.published_at).is_not(None))
+        .order_by(col(JourneyVersion.number))
     )
     versions = []
     for row in rows:

@@ -200,14 +200,22 @@ async def test_an_edit_that_is_declined_is_not_what_the_next_day_selects_with(
     world.customer(1)
     assert (await world.run("launch", str(journey_file), "--yes", "--schedule", "daily@09:30")).code == 0
     edit(journey_file, ("after: 3d", "after: 2d"))
-    before = [one.id for one in await world.rows(EntryDecision)]
+
+    async def told() -> list[object]:
+        """What is told of the customer's decisions, and of the journey's."""
+        person = await world.document("why-not", "quiet", "+447700900001")
+        numbers = await world.document("stats", "quiet", "--by", "version")
+        return [person["decisions"], numbers["left_out"], [one["version"] for one in numbers["rows"]]]
+
+    before = await told()
     with monkeypatch.context() as declining:
         declining.setattr("cli.launch.require_terminal", lambda **_: None)
         declining.setattr("cli.run.Run.confirm", lambda _, question: questions.append(question))
         answer = await world.run("launch", str(journey_file))
     assert (answer.code, "stages[2].after" in answer.out) == (1, True), answer.out
     assert questions == ["Publish version 2 for those who enter from now on?"]
-    assert [one.id for one in await world.rows(EntryDecision)] == before
+    assert await told() == before
+    assert 2 in {one.version_id for one in await world.rows(EntryDecision)}
     later = system_clock() + timedelta(days=2)
     async with world.database.write() as session:
         (launch_id,) = await open_day(session, 1, now=later)
@@ -216,9 +224,9 @@ async def test_an_edit_that_is_declined_is_not_what_the_next_day_selects_with(
         await session.delete(daily)
     shown = await world.run("journeys", "quiet")
     assert "no, only shown" in shown.out
-    told = await world.document("journeys", "quiet")
-    assert [(one["version"], one["published_at"] is not None) for one in told["versions"]] == [(1, True), (2, False)]
-    assert (told["version"], told["journey"]["versions"]) == (1, {"1": 1})
+    listed = await world.document("journeys", "quiet")
+    assert [(one["version"], one["published_at"] is not None) for one in listed["versions"]] == [(1, True), (2, False)]
+    assert (listed["version"], listed["journey"]["versions"]) == (1, {"1": 1})
     world.customer(2)
     assert (await world.run("launch", str(journey_file), "--yes")).code == 0
     assert {one.version_id for one in await world.rows(Enrollment)} == {1, 2}

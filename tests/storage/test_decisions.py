@@ -4,12 +4,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from models.enums import LeftOut
+from models.enums import JourneyState, LeftOut
 from models.tables import EntryDecision
 from storage import decisions
 from storage.decisions import forget_decisions, old_decisions
+from storage.journeys import journey_of
 from storage.launches import ENTERED, PACED, Decision, append_decisions
-from tests.worlds import NOON, World
+from storage.lookup import decisions_about
+from storage.publishing import confirm, propose
+from storage.stores import required_id
+from tests.worlds import DEFINITION, NOON, World
 
 DAY = timedelta(days=1)
 LAST_ORDER = (NOON - 12 * DAY).isoformat()
@@ -33,6 +37,27 @@ def quiet(customer: int, days: int, *, basis: str | None = LAST_ORDER, least: in
     """Left out because the last order is so many days old."""
     word = LeftOut.FILTER_INACTIVE_DAYS.value
     return Decision(customer, word, f"{days} days since the last order", f"at least {least} days", basis=basis)
+
+
+async def decide_by(world: World, version_id: int, *made: Decision) -> None:
+    """Write what was decided by another version of the world's one journey."""
+    async with world.database.write() as session:
+        await append_decisions(session, world.store_id, 1, version_id, made, now=NOON)
+
+
+async def propose_another(world: World) -> int:
+    """A version that a launch is only shown with."""
+    async with world.database.write() as session:
+        (await journey_of(session, 1, lock=True)).state = JourneyState.ACTIVE
+        changed = DEFINITION.model_copy(update={"priority": DEFINITION.priority + 1})
+        _, version = await propose(session, world.store_id, changed, now=NOON)
+        return required_id(version.id)
+
+
+async def answers(world: World, customer: int) -> list[str]:
+    """What is told of the customer, newest first: the thresholds."""
+    async with world.database.read() as session:
+        return [one.decision.threshold for one in await decisions_about(session, customer)]
 
 
 async def told(world: World) -> list[tuple[int, str]]:
@@ -109,6 +134,30 @@ async def test_old_decisions_go_and_the_newest_stays(
     assert await forget(NOON) == [0, 0, 10, 20, 30]
     assert await forget(NOON + 15 * DAY) == [0, 20, 30]
     assert await forget(NOON + 90 * DAY) == [0, 30]
+
+
+async def test_what_a_proposed_version_decides_is_told_when_it_is_published(world: World, customer: int) -> None:
+    """Until then the answer is the one before, and what the published version says again is no news."""
+    await decide(world, NOON, quiet(customer, 12))
+    proposed = await propose_another(world)
+    for _ in range(2):
+        await decide_by(world, proposed, quiet(customer, 12, least=90))
+    await decide(world, NOON, quiet(customer, 12))
+    assert len(await world.rows(EntryDecision)) == 2
+    assert await answers(world, customer) == ["at least 60 days"]
+    async with world.database.write() as session:
+        assert await confirm(session, await journey_of(session, 1, alone=True), proposed, now=NOON)
+    assert await answers(world, customer) == ["at least 90 days", "at least 60 days"]
+
+
+async def test_what_was_only_proposed_goes_and_pushes_nothing_out(world: World, customer: int) -> None:
+    """The answer that counts is kept for good, whatever a launch was shown with after it."""
+    await decide(world, NOON, quiet(customer, 12))
+    await decide_by(world, await propose_another(world), quiet(customer, 12, least=90))
+    async with world.database.write() as session:
+        found = await old_decisions(session, world.store_id, before=NOON + DAY)
+        await forget_decisions(session, found.ids)
+    assert [one.threshold for one in await world.rows(EntryDecision)] == ["at least 60 days"]
 
 
 async def test_another_stores_decisions_are_left_alone(world: World, customer: int) -> None:

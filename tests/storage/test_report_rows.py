@@ -7,18 +7,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from models.enums import AttributedBy, EnrollmentState, LeftOut
+from models.enums import AttributedBy, EnrollmentState, JourneyState, LeftOut
 from models.money import Money
-from models.tables import Order
+from models.tables import Journey, Order
 from reports.export.columns import ReportRow, RowKind
 from reports.export.stream import context_of, row_pages
 from reports.export.totals import Totals
 from storage.customers import lock_customer
+from storage.diagnosis import journeys_about
 from storage.erasure import erase_customer
 from storage.journeys import find_journey
 from storage.merging import merge_customers
+from storage.publishing import propose
 from storage.statistics.period import Period
 from storage.statistics.totals import totals as counted
+from storage.stores import required_id
 from tests.reporting import CODE, DAY, HOUR, JOURNEY, Reporting, win_back
 from tests.worlds import NOON, World
 
@@ -185,6 +188,30 @@ async def test_who_entered_after_all_is_not_left_out(world: World) -> None:
         ("Ben", "left_out:re_entry"),
         ("Cy", "taken_off"),
     ]
+
+
+async def test_a_version_that_was_only_proposed_leaves_nobody_out(world: World) -> None:
+    """Neither in the report nor in the statistics: whoever it would leave out has the answer that they had."""
+    reporting = Reporting(world)
+    journey_id = await reporting.journey(win_back())
+    await reporting.leave_out("Ana", LeftOut.NO_CONSENT)
+    async with world.database.write() as session:
+        (await session.get_one(Journey, journey_id)).state = JourneyState.ACTIVE
+        _, version = await propose(session, world.store_id, win_back(code="OTHER5"), now=NOON)
+    reporting.journeys[JOURNEY] = journey_id, required_id(version.id)
+    for name in ("Ana", "Ben"):
+        await reporting.leave_out(name, LeftOut.RECENT_ORDER)
+    assert [(row.first_name, row.reason) for row in await report(world)] == [("Ana", "left_out:no_consent")]
+    async with world.database.write() as session:
+        found = (await counted(session, journey_id, EVER)).counts
+        (await session.get_one(Journey, journey_id)).state = JourneyState.ARCHIVED
+        await session.flush()
+        asked = {name: await journeys_about(session, world.store_id, reporting.people[name]) for name in ("Ana", "Ben")}
+    assert {name: len(journeys) for name, journeys in asked.items()} == {"Ana": 1, "Ben": 0}
+    assert {key for key, number in found.items() if number and key.startswith("left_out")} == {
+        "left_out",
+        "left_out:no_consent",
+    }
 
 
 async def test_several_versions_and_passages(world: World) -> None:
