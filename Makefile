@@ -35,7 +35,7 @@ up: $(READY)  ## the embedded stack: Temporal, worker, gateway and sandbox, unti
 	$(VENV_PYTHON) starter.py up
 
 test: $(READY)  ## run the tests (PYTEST_ARGS="-k calendar" passes options on)
-	$(VENV_PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(VENV_PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(READY)  ## style, formatting and the direction of imports
 	$(VENV_PYTHON) -m ruff check .

@@ -49,9 +49,11 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres_databases(postgres_server: str) -> PostgresDatabases:
+async def postgres_databases(postgres_server: str) -> AsyncIterator[PostgresDatabases]:
     """The server's databases for tests."""
-    return PostgresDatabases(postgres_server)
+    databases = PostgresDatabases(postgres_server)
+    yield databases
+    await databases.close()
 
 
 @pytest.fixture

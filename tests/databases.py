@@ -124,6 +124,7 @@ class PostgresDatabases:
         self._socket_directory = socket_directory
         self._schema: str | None = None
         self._empty: list[str] = []
+        self._sweepers: dict[str, asyncpg.Connection] = {}
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[str]:
@@ -135,7 +136,13 @@ class PostgresDatabases:
         if await self._emptied(name):
             self._empty.append(name)
         else:
+            await self._sweepers.pop(name).close()
             await self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def close(self) -> None:
+        """Leave the server."""
+        while self._sweepers:
+            await self._sweepers.popitem()[1].close()
 
     async def _make_template(self) -> str:
         await self._run(f"CREATE DATABASE {_TEMPLATE}")
@@ -153,13 +160,15 @@ class PostgresDatabases:
 
     async def _emptied(self, name: str) -> bool:
         """Empty the database again; false if it is no longer what it was."""
-        async with self._connected(name) as connection:
-            await connection.execute(_OTHERS_LEAVE)
-            if await connection.fetchval(_SCHEMA) != self._schema:
-                return False
-            # As a replica it does not ask about foreign keys, some of which go in a circle.
-            deletions = "".join(f'DELETE FROM "{table}";' for table in SQLModel.metadata.tables)  # noqa: S608 - our own names
-            await connection.execute(f"SET session_replication_role = replica; {deletions} {_SEQUENCES_BACK}")
+        sweeper = self._sweepers.get(name)
+        if sweeper is None:
+            sweeper = self._sweepers[name] = await self._connect(name)
+        await sweeper.execute(_OTHERS_LEAVE)
+        if await sweeper.fetchval(_SCHEMA) != self._schema:
+            return False
+        # As a replica it does not ask about foreign keys, some of which go in a circle.
+        deletions = "".join(f'DELETE FROM "{table}";' for table in SQLModel.metadata.tables)  # noqa: S608 - our own names
+        await sweeper.execute(f"SET session_replication_role = replica; {deletions} {_SEQUENCES_BACK}")
         return True
 
     async def _run(self, statement: str) -> None:
@@ -168,11 +177,14 @@ class PostgresDatabases:
 
     @asynccontextmanager
     async def _connected(self, name: str) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(host=self._socket_directory, user="postgres", database=name)
+        connection = await self._connect(name)
         try:
             yield connection
         finally:
             await connection.close()
+
+    async def _connect(self, name: str) -> asyncpg.Connection:
+        return await asyncpg.connect(host=self._socket_directory, user="postgres", database=name)
 
     def _url(self, name: str) -> str:
         return f"postgresql+asyncpg://postgres@/{name}?host={self._socket_directory}"
