@@ -14,10 +14,9 @@ from models.tables import Journey
 from policies.phones import mask_phone
 from reports.documents import StopDocument
 from storage.customers import lock_customer
-from storage.daily_selections import selection_of
 from storage.engine import Database
 from storage.journeys import find_journey
-from storage.stopping import count_running, stop_customer, stop_everybody
+from storage.stopping import StoppedOne, count_running, stop_customer, stop_everybody
 from storage.stores import StoreParts, required_id
 
 _REASON = "stopped by staff"
@@ -52,9 +51,11 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
             raise Failure(f"{name} is archived: nobody is in it, and nobody enters")
         if written is not None:
             phone = read_phone(written, parts)
-            told, unpaced = await _stop_one(run, database, parts, journey, phone, yes=yes)
+            stopped = await _stop_one(run, database, parts, journey, phone, yes=yes)
+            told, unpaced = int(stopped.enrollment is not None), int(stopped.unpaced)
+            asked_again = stopped.asked_again
         else:
-            phone = None
+            phone, asked_again = None, False
             if not yes and not run.confirm(f"End {name} for the {running} customers who are in it?"):
                 raise Failure("declined; nothing was changed")
             told, unpaced = await _stop_all(run, database, required_id(journey.id), running)
@@ -69,10 +70,16 @@ async def _stop(run: Run, name: str, written: str | None, *, yes: bool) -> int:
             told=told,
             unpaced=unpaced,
             delivered=delivered,
+            asked_again=asked_again,
         )
     )
     whose = f" for {mask_phone(phone)}" if phone is not None else ""
     run.output.line(f"{name} is stopped{whose}: {told} running told to end, {unpaced} taken off later days")
+    if asked_again:
+        run.output.note(
+            f"{name} is always on, and whoever was never in it is asked about every day: it may select "
+            "them again; `customers opt-out` keeps them out"
+        )
     if not delivered:
         run.output.note(
             "Temporal cannot be reached: no more messages are sent, and the gateway tells the workflows later"
@@ -98,24 +105,14 @@ async def _stop_all(run: Run, database: Database, journey_id: int, running: int)
 
 async def _stop_one(
     run: Run, database: Database, parts: StoreParts, journey: Journey, phone: str, *, yes: bool
-) -> tuple[int, int]:
+) -> StoppedOne:
     async with database.read() as session:
         customer = await known_person(session, parts, phone)
     if not yes and not run.confirm(f"End {journey.name} for {mask_phone(phone)}?"):
         raise Failure("declined; nothing was changed")
     async with database.write() as session:
         await lock_customer(session, required_id(customer.id))
-        enrollment, unpaced = await stop_customer(
-            session, required_id(journey.id), required_id(customer.id), now=run.clock()
-        )
-    if enrollment is None and not unpaced:
+        stopped = await stop_customer(session, required_id(journey.id), required_id(customer.id), now=run.clock())
+    if not stopped:
         raise Failure(f"{mask_phone(phone)} is not in {journey.name}; `status` tells the whole story", code=NOT_FOUND)
-    if unpaced:
-        async with database.read() as session:
-            always_on = await selection_of(session, required_id(journey.id)) is not None
-        if always_on:
-            run.output.note(
-                f"{journey.name} is always on, and whoever was never in it is asked about every day: it may select "
-                "them again; `customers opt-out` keeps them out"
-            )
-    return int(enrollment is not None), int(unpaced)
+    return stopped

@@ -1,6 +1,7 @@
 """Ending a journey for everybody in it, or for one person: in pages, under the customers' locks, safe to repeat."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, func, update
@@ -10,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from models.enums import EnrollmentState, EventKind, ExitReason, JourneyKind, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch, Paced
 from storage.customers import lock_customer
-from storage.daily_selections import end_selection
+from storage.daily_selections import end_selection, selection_of
 from storage.engine import Database
 from storage.events import record_event
 from storage.journeys import journey_of, set_state
@@ -120,14 +121,27 @@ async def stop_page(session: AsyncSession, journey_id: int, *, after: int, now: 
     return told, page[-1].customer_id if len(page) == _AT_ONCE else None
 
 
-async def stop_customer(
-    session: AsyncSession, journey_id: int, customer_id: int, *, now: datetime
-) -> tuple[Enrollment | None, bool]:
-    """End the journey for one customer.
+@dataclass(frozen=True, slots=True)
+class StoppedOne:
+    """What a stop for one customer met.
 
-    Returns:
-        Their enrollment that ends, None if there is none; and whether they were taken off the paced.
+    Attributes:
+        enrollment: theirs that ends, if there was one.
+        unpaced: whether they were taken off a later day.
+        asked_again: whether the journey is always on and may select them again: they never were in it.
     """
+
+    enrollment: Enrollment | None
+    unpaced: bool
+    asked_again: bool
+
+    def __bool__(self) -> bool:
+        """Whether there was anything to stop."""
+        return self.enrollment is not None or self.unpaced
+
+
+async def stop_customer(session: AsyncSession, journey_id: int, customer_id: int, *, now: datetime) -> StoppedOne:
+    """End the journey for one customer."""
     enrollment = (
         await session.exec(
             select(Enrollment).where(
@@ -142,7 +156,8 @@ async def stop_customer(
     removed = await session.exec(
         delete(Paced).where(col(Paced.journey_id) == journey_id, col(Paced.customer_id) == customer_id)
     )
-    return enrollment, bool(removed.rowcount)
+    unpaced = bool(removed.rowcount)
+    return StoppedOne(enrollment, unpaced, unpaced and await selection_of(session, journey_id) is not None)
 
 
 async def _tell(session: AsyncSession, enrollments: Sequence[Enrollment], reason: ExitReason, *, now: datetime) -> int:

@@ -124,6 +124,7 @@ class PostgresDatabases:
         self._socket_directory = socket_directory
         self._schema: str | None = None
         self._empty: list[str] = []
+        # A new connection has to learn where every table is, which takes longer than emptying them all.
         self._sweepers: dict[str, asyncpg.Connection] = {}
 
     @asynccontextmanager
@@ -161,7 +162,7 @@ class PostgresDatabases:
     async def _emptied(self, name: str) -> bool:
         """Empty the database again; false if it is no longer what it was."""
         sweeper = self._sweepers.get(name)
-        if sweeper is None:
+        if sweeper is None or sweeper.is_closed():
             sweeper = self._sweepers[name] = await self._connect(name)
         await sweeper.execute(_OTHERS_LEAVE)
         if await sweeper.fetchval(_SCHEMA) != self._schema:

@@ -4,8 +4,10 @@ Nothing is mocked. On the time-skipping server the stack's clock is the server's
 on a dev server it is the machine's.
 """
 
+import os
 import sys
-import uuid
+import zlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -212,12 +214,25 @@ async def _open(url: str) -> Database:
     return database
 
 
+_stacks_of: Counter[str] = Counter()
+
+
+def _slug() -> str:
+    """The store's name, another one for each stack and the same in every run of a test.
+
+    It is in every enrollment's id: stacks on one server must not meet each other's workflows, and moments are drawn
+    from those ids.
+    """
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+    _stacks_of[test] += 1
+    return f"shop-{zlib.crc32(f'{test} {_stacks_of[test]}'.encode()):08x}"
+
+
 async def _add_store(
     database: Database, cipher: Cipher, shopify_url: str, *, now: datetime, changes: Mapping[str, Any]
 ) -> StoreParts:
     options: dict[str, Any] = {
-        # In every enrollment's id, so that stacks on one server do not meet each other's workflows.
-        "slug": f"shop-{uuid.uuid4().hex[:8]}",
+        "slug": _slug(),
         "time_zone": ZONE,
         "currency": "USD",
         "languages": ("en",),

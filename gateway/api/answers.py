@@ -30,12 +30,15 @@ class StoppedDocument(Document):
     """A stop: `told` running customers were told to end, `unpaced` were taken off later days.
 
     The workflows hear of it within a second, or as soon as Temporal is back; no message goes out in between.
+    `asked_again` says that the journey is always on and may select somebody again who was taken off a later day, since
+    they never were in it; an opt-out keeps them out.
     """
 
     store: str
     journey: str
     told: int
     unpaced: int
+    asked_again: bool
 
 
 class RunBegunDocument(Document):

@@ -155,7 +155,7 @@ async def stop_journey(name: JourneyName, caller: Marketer, gateway: TheGateway)
         gateway.database, required_id(journey.id), reason=_STOPPED, clock=gateway.clock
     )
     gateway.wake()
-    return StoppedDocument(store=parts.store.slug, journey=name, told=told, unpaced=unpaced)
+    return StoppedDocument(store=parts.store.slug, journey=name, told=told, unpaced=unpaced, asked_again=False)
 
 
 @router.post(
@@ -188,13 +188,17 @@ async def stop_for_one(name: JourneyName, who: Who, caller: Support, gateway: Th
         parts = await store_of(session, caller)
         journey = await find_journey(session, parts.id, name)
         customer = await lock_customer(session, required_id((await known(session, parts, who)).id))
-        enrollment, unpaced = await stop_customer(
-            session, required_id(journey.id), required_id(customer.id), now=gateway.clock()
-        )
-    if enrollment is None and not unpaced:
+        stopped = await stop_customer(session, required_id(journey.id), required_id(customer.id), now=gateway.clock())
+    if not stopped:
         raise ApiError(HTTPStatus.CONFLICT, "the customer is not in this journey")
     gateway.wake()
-    return StoppedDocument(store=parts.store.slug, journey=name, told=int(enrollment is not None), unpaced=int(unpaced))
+    return StoppedDocument(
+        store=parts.store.slug,
+        journey=name,
+        told=int(stopped.enrollment is not None),
+        unpaced=int(stopped.unpaced),
+        asked_again=stopped.asked_again,
+    )
 
 
 def state_document(parts: StoreParts, journey: Journey, *, changed: bool) -> JourneyStateDocument:

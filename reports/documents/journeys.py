@@ -5,7 +5,11 @@ from reports.documents.base import Document, Moment
 
 
 class StopDocument(Document):
-    """`stop`. `told` counts those who were told now; `delivered` is false while Temporal has yet to hear of it."""
+    """`stop`. `told` counts those who were told now; `delivered` is false while Temporal has yet to hear of it.
+
+    `asked_again`: the journey is always on and may select the customer again, who waited for a later day and never was
+    in it.
+    """
 
     store: str
     journey: str
@@ -13,6 +17,7 @@ class StopDocument(Document):
     told: int
     unpaced: int
     delivered: bool
+    asked_again: bool
 
 
 class VersionStage(Document):

@@ -11,6 +11,7 @@ from sqlmodel import select
 
 from activities.selection import Selection
 from cli.app import main
+from cli.failures import NOT_FOUND
 from composition import system_clock
 from models.enums import ConsentState, EnrollmentState, ExitReason, JourneyState, LaunchState
 from models.tables import Enrollment, Journey, Launch
@@ -134,6 +135,8 @@ async def test_stop_for_one_who_waits_says_that_an_always_on_journey_goes_on(wor
     assert (await world.run("launch", str(journey_file), "--schedule", "daily@09:30", "--yes")).code == 0
     stopped = await world.run("stop", "quiet", "--customer", "07700 900002", "--yes")
     assert (stopped.code, "always on" in stopped.err, "opt-out" in stopped.err) == (0, True, True)
+    again = await world.run("stop", "quiet", "--customer", "07700 900002", "--yes")
+    assert (again.code, "is not in quiet" in again.err) == (NOT_FOUND, True)
 
 
 async def test_a_launch_lists_every_reason_why_it_cannot_start(world: Scene, journey_file: Path) -> None:

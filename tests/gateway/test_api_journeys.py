@@ -22,10 +22,14 @@ from models.enums import (
 from models.tables import Customer, Enrollment, Journey, JourneyPause, Send, SendAttempt, SignalIntent
 from models.tracking import Tracking
 from reports.wording import PURCHASED_ELSEWHERE
+from storage.daily_selections import keep_on
+from storage.launches import open_launch
+from storage.paced import Wait, pace
 from storage.publishing import publish
+from storage.stores import required_id
 from tests.devserver import dev_server
 from tests.gateway.staff import Staff, gateway
-from tests.worlds import DEFINITION, PHONE
+from tests.worlds import DEFINITION, NOON, PHONE
 from workflows.plugin import RekindlePlugin
 
 NAME = DEFINITION.name
@@ -137,6 +141,26 @@ async def test_support_ends_a_journey_for_one(staff: Staff, running: str) -> Non
     assert other
     assert (await staff.ask("POST", path, {"phone": "+447700900125"})).status_code == 409
     assert (await staff.ask("POST", path, {"phone": "+447700900126"})).status_code == 404
+
+
+@pytest.mark.parametrize("always_on", [False, True])
+async def test_a_stop_for_one_who_waits_says_whether_they_are_asked_again(staff: Staff, *, always_on: bool) -> None:
+    """They never were in it, so that nothing keeps an always-on journey's next day from taking them."""
+    world = staff.world
+    customer = await world.customer()
+    async with world.database.write() as session:
+        journey, version = await publish(session, world.store_id, DEFINITION, now=NOON)
+        journey_id, version_id = required_id(journey.id), required_id(version.id)
+        launch = await open_launch(
+            session, store_id=world.store_id, journey_id=journey_id, version_id=version_id, limit=None, now=NOON
+        )
+        await pace(session, launch, {customer: Wait(NOON.date(), control=False)})
+        if always_on:
+            await keep_on(session, journey, at="09:30", limit=None, only_new=False, now=NOON)
+    path = f"/journeys/{NAME}/customers/stop"
+    told = await staff.post(path, {"phone": PHONE})
+    assert (told["told"], told["unpaced"], told["asked_again"]) == (0, 1, always_on)
+    assert (await staff.ask("POST", path, {"phone": PHONE})).status_code == 409
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/stats"), ("POST", "/pause"), ("POST", "/stop")])

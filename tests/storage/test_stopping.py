@@ -43,8 +43,9 @@ async def test_one_customer_can_be_stopped(database: Database) -> None:
     customer = await world.customer()
     enrollment_id = await world.enroll(customer)
     async with database.write() as session:
-        enrollment, unpaced = await stop_customer(session, 1, customer, now=world.now)
-    assert (enrollment.id if enrollment else None, unpaced) == (enrollment_id, False)
+        found = await stop_customer(session, 1, customer, now=world.now)
+    assert (found.enrollment.id if found.enrollment else None, found.unpaced) == (enrollment_id, False)
+    assert (bool(found), found.asked_again) == (True, False)
     assert await world.events() == [("stop", ExitReason.STOPPED_BY_STAFF)]
 
 
