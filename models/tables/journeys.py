@@ -205,7 +205,7 @@ class EntryDecision(SQLModel, table=True):
 
     __tablename__ = "entry_decision"
     __table_args__ = (
-        Index("entry_decision_latest", "journey_id", "customer_id", "id"),
+        Index("entry_decision_latest", "journey_id", "customer_id", "id", "version_id"),
         Index("entry_decision_age", "store_id", "at"),
     )
     id: int | None = Field(default=None, primary_key=True)
