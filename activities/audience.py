@@ -24,7 +24,7 @@ from models.orchestration import (
     StartedPage,
     StartEntrants,
 )
-from storage.entry import Starting, starting
+from storage.starting import Starting, starting
 
 JOURNEY_WORKFLOW = "JourneyWorkflow"
 _STARTED_AT_ONCE = 500

@@ -23,8 +23,9 @@ from policies.pacing import start_moment
 from policies.schedule import Whereabouts, sending_hours, zone_at
 from providers.errors import ProviderError
 from storage import launches
+from storage.considered import Considered, considered
 from storage.customers import lock_customers, upsert_people
-from storage.entry import Considered, Slots, considered, enroll_into, read_slots
+from storage.entry import Slots, enroll_into, read_slots
 from storage.journeys import journey_of
 from storage.launches import CONTROL, CONTROL_DUE, ENTERED, PACED, Decision
 from storage.paced import Wait, next_paced_day, pace, paced_until, unpace

@@ -12,7 +12,8 @@ from policies.eligibility import evaluate, first_failure
 from policies.holdout import in_control
 from policies.zones import zone_or_none
 from storage import launches
-from storage.entry import Considered, Entry
+from storage.considered import Considered
+from storage.entry import Entry
 from storage.journeys import journey_of, version_definition
 from storage.launches import PACED, Decision
 from storage.stores import StoreParts, holdout_salt, required_id, store_parts, suppression_key

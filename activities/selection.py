@@ -21,8 +21,9 @@ from policies.pacing import assign_days
 from policies.schedule import sending_hours
 from providers.errors import ProviderError
 from storage import launches
+from storage.considered import considered
 from storage.customers import upsert_people
-from storage.entry import considered, entered_on
+from storage.entry import entered_on
 from storage.journeys import journey_of
 from storage.launches import CONTROL_DUE, ELIGIBLE, Decision
 from storage.lookup import ever_entered

@@ -49,7 +49,6 @@ from models.journey import Tracking, WinBack
 from models.tables import Launch
 from reports.audience import audience_of
 from reports.journeys import daily_view
-from storage.entry import count_starting
 from storage.going_live import activate, drop_waiting_launches
 from storage.journeys import UnknownJourneyError, find_journey, journey_of, set_state
 from storage.launches import (
@@ -61,6 +60,7 @@ from storage.launches import (
 )
 from storage.publishing import OvertakenError, confirm, propose
 from storage.schedules import reschedule
+from storage.starting import count_starting
 from storage.stores import StoreParts, required_id
 from workflows.ids import audience_workflow_id
 

@@ -12,7 +12,7 @@ from models.tables import Customer, Journey, Store
 from policies.eligibility import RuleResult, evaluate, first_failure
 from policies.phones import mask_phone
 from reports.documents import Amount, CustomerView, DecisionView, RuleView, VerdictView
-from storage.entry import considered
+from storage.considered import considered
 from storage.lookup import Decided
 from storage.review_selection import ask_about
 from storage.stores import StoreParts, required_id

@@ -17,8 +17,9 @@ from policies.calendar import local_date
 from policies.eligibility import RuleResult, first_failure, rule_result
 from policies.zones import zone_or_none
 from storage.analyses import Settled, gone
+from storage.considered import Considered
 from storage.customers import lock_customer
-from storage.entry import Considered, Entry, enroll, entered_on
+from storage.entry import Entry, enroll, entered_on
 from storage.journeys import journey_of
 from storage.orders import OrderFacts, apply_order
 from storage.outgoing import announce

@@ -16,7 +16,7 @@ from models.enums import LeftOut, ReviewOutcome, RunState
 from models.tables import ChatMessage, Conversation, ConversationAnalysis, Order, Review, Send, TrackingRun
 from policies.attribution import counts
 from policies.tracking import Reviewed, attempt_number, bought_since, text_since
-from storage.entry import Considered
+from storage.considered import Considered
 from storage.sends import POSSIBLY_SENT
 from storage.stores import required_id
 from storage.tracking_runs import Tracked

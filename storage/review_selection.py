@@ -18,7 +18,7 @@ from models.enums import JourneyState, LeftOut, ReviewOutcome, RunState
 from models.tables import Conversation, ConversationAnalysis, Customer, Review, TrackingRun
 from policies.eligibility import RuleResult, first_failure, rule_result
 from policies.tracking import LATEST_NEWS, Reviewed, evaluate_review, window_start
-from storage.entry import considered
+from storage.considered import considered
 from storage.ingest import insert_new
 from storage.review_facts import reviewed_page, was_unfollowed
 from storage.stores import required_id

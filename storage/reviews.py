@@ -11,7 +11,7 @@ from models.enums import ReviewOutcome
 from models.tables import Conversation, ConversationAnalysis, Review
 from policies.eligibility import RuleResult
 from policies.tracking import Reviewed, evaluate_detected
-from storage.entry import Considered, considered
+from storage.considered import Considered, considered
 from storage.review_facts import reviewed_page
 from storage.stores import required_id
 from storage.subjects import Subject

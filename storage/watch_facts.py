@@ -13,7 +13,7 @@ from models.tables import Checkout, Conversation, Enrollment
 from policies.eligibility import RuleResult
 from policies.watch_rules import OpenCart, Silence, evaluate_cart, evaluate_follow_up
 from policies.watching import covers_column, entry_moment
-from storage.entry import Considered, considered
+from storage.considered import Considered, considered
 from storage.subjects import Subject, sent_in_a_row
 from storage.watch_queue import Scope
 

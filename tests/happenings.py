@@ -17,10 +17,11 @@ from models.journey import WinBack
 from models.money import Money
 from models.tables import Customer, Enrollment, Journey, Order, Send, SendAttempt, Store
 from policies.holdout import in_control
+from storage.considered import considered
 from storage.coupons import record_coupon
 from storage.customers import lock_customer
 from storage.enrollments import close_enrollment, enrollment_facts, set_waiting
-from storage.entry import Entry, considered, enroll
+from storage.entry import Entry, enroll
 from storage.erasure import erase_customer
 from storage.events import first_exit_event
 from storage.ingest import Delivery, lock_customers

@@ -11,9 +11,10 @@ from typing import Any
 from models.enums import JourneyState, MessageAuthor
 from models.journey import AbandonedCart, FollowUp
 from models.tables import Checkout, Conversation
+from storage.considered import considered
 from storage.conversations import Spoken, ensure_conversation, note_message
 from storage.customers import lock_customer
-from storage.entry import Entry, considered, enroll
+from storage.entry import Entry, enroll
 from storage.publishing import publish
 from storage.stores import required_id, suppression_key
 from storage.subjects import Subject

@@ -17,7 +17,7 @@ from models.tables import (
     Send,
 )
 from policies.eligibility import reachability
-from storage.entry import considered
+from storage.considered import considered
 from storage.ingest import Delivery
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp
 from storage.reachability import note_unreachable

@@ -18,7 +18,8 @@ from models.orchestration import AudienceInput, LaunchRequest, StartEntrants
 from models.tables import Customer, Enrollment, Journey, Launch, LaunchCandidate
 from sandbox.shopify.state import CustomerRecord, OrderRecord
 from sandbox.shopify.webhooks import order_webhook
-from storage.entry import Entry, considered, enroll
+from storage.considered import considered
+from storage.entry import Entry, enroll
 from storage.events import add_broadcast
 from storage.journeys import latest_version
 from storage.launches import open_launch

@@ -8,8 +8,8 @@ import pytest
 from models.enums import ConsentState, JourneyState, LeftOut
 from models.tables import Customer, Journey, Suppression
 from policies.phones import suppression_hash
+from storage.considered import considered
 from storage.customers import SuppressionReason, lock_customer, suppress, suppressed
-from storage.entry import considered
 from storage.launches import Decision, append_decisions
 from storage.opt_outs import change_consent
 from tests.gateway.staff import Staff

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from models.enums import MessageAuthor
 from models.tables import ChatMessage, Conversation
-from storage.entry import considered
+from storage.considered import considered
 from storage.stages import locked_stage
 from storage.stores import required_id
 from tests.worlds import NOON, World

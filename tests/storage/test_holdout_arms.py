@@ -10,9 +10,10 @@ from models.holdout import Arm, Arms, Standing, Stratum
 from models.journey import WinBack
 from models.money import Money
 from models.tables import Customer, Enrollment, Journey, Store
+from storage.considered import considered
 from storage.customers import lock_customer
 from storage.enrollments import open_enrollment
-from storage.entry import Entry, considered, enroll
+from storage.entry import Entry, enroll
 from storage.erasure import erase_customer
 from storage.holdout_arms import holdout_arms
 from storage.ingest import lock_customers

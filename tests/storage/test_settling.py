@@ -7,9 +7,9 @@ import pytest
 from models.enums import AttemptStatus, CreditState, EnrollmentState, SendState
 from models.money import Money
 from models.tables import CreditEntry, Enrollment, Order, Send, SendAttempt, Store
+from storage.considered import considered
 from storage.credits import open_ledger, reserve_message
 from storage.customers import lock_customer
-from storage.entry import considered
 from storage.ingest import Delivery
 from storage.ingest_shopify import ingest_shopify
 from storage.ingest_whatsapp import WhatsAppPieces, ingest_whatsapp

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from models.enums import EnrollmentState
 from storage.engine import Database
-from storage.entry import count_starting, starting
+from storage.starting import count_starting, starting
 from tests.worlds import World
 
 PLAN = (
