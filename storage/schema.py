@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 from models.tables import Store
 from storage.engine import Database, DatabaseUnavailableError
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest revision in `migrations/versions`; a constant, so that the everyday look does not load Alembic."""
 
 UPGRADE: Final = "python -m alembic upgrade head"

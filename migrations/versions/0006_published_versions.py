@@ -23,9 +23,6 @@ def upgrade() -> None:
     launch = sa.table("launch", sa.column("journey_id"), sa.column("version_id"), sa.column("state"))
     op.execute(sa.update(paced).values(version_id=_newest(version, paced)))
     op.execute(sa.update(launch).where(launch.c.state == "waiting").values(version_id=_newest(version, launch)))
-    # Whether a decision counts depends on its version: from the index, a million are read in a tenth of the time.
-    op.drop_index("entry_decision_latest", table_name="entry_decision")
-    op.create_index("entry_decision_latest", "entry_decision", ["journey_id", "customer_id", "id", "version_id"])
 
 
 def _newest(version: sa.TableClause, table: sa.TableClause) -> sa.ScalarSelect[int]:
